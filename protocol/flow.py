@@ -1,0 +1,98 @@
+"""The one graph model. Every format compiles to it; the engine knows no format.
+
+A flow is frozen and carries the hash of its content, so a journal row can name the exact version it ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Durability(Enum):
+    """What is kept of a run. `design`: per flow none / tracked / durable."""
+
+    NONE = "none"
+    """Nothing is written."""
+    TRACKED = "tracked"
+    """One lossy tracker row for each finished node; nobody waits for it."""
+    DURABLE = "durable"
+    """Tracker rows, and the journal: the run goes on only once its step is committed."""
+
+
+class Realm(Enum):
+    """Which JavaScript realm a script runs in."""
+
+    WARM = "warm"
+    """One realm with frozen intrinsics per (tenant, flow version), proven clean after every run."""
+    FRESH = "fresh"
+    """A new realm for every run; built-ins may be extended. Chosen for scripts that write to a prototype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A compiled-for-sending script: its text and what of the request it must be given."""
+
+    key: str
+    """Content key, unique to source, shape and node parameters: what a warm sandbox remembers it by."""
+    source: str
+    """The author's text, untouched."""
+    entry: str
+    """`"main"`: the source defines `main`; `"body"`: the source is a function body and may `return` at top level."""
+    needs: frozenset[str]
+    """Names of the request globals the text can reach (`header`, `form`, …): only these are sent."""
+    statics: bytes
+    """JSON object of what never changes between runs: nflow_data, current_box, __outputs, __flow_name, __flow_app."""
+    realm: Realm = Realm.WARM
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One box of the graph."""
+
+    id: str
+    kind: str
+    """The author's `data.type`; kinds nobody registered answer `Type node not found` when they are reached."""
+    label: str
+    """`name_box`, or the id."""
+    data: Mapping[str, Any]
+    """The author's parameters, as written."""
+    outputs: Mapping[str, str | None]
+    """Output name → id of the node it leads to; None when the output exists but is connected to nothing."""
+    script: Script | None = None
+    """Present on nodes that are done by a sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One way into a flow over HTTP."""
+
+    node: str
+    method: str
+    """Upper case verb, or `ANY`."""
+    pattern: str
+    """Path with `:name` segments, as written."""
+    first: str
+    """Id of the first node to run."""
+    auth: bool = False
+    """The starter's `nflow_auth`."""
+    durability: Durability | None = None
+    """None: the configured default."""
+    finish_on_disconnect: bool | None = None
+    """Whether a run goes on when its client leaves. None: GET and HEAD are cancelled, other methods finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One workflow: nodes by id and the ways in."""
+
+    app: str
+    name: str
+    nodes: Mapping[str, Node]
+    starts: tuple[Start, ...]
+    hash: str
+    """Hex SHA-256 of the canonical content (ids, kinds, data, outputs): equal documents, equal hashes."""
+    tenant: str = "default"
+    notes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,101 @@
+"""The conversation between the gateway and one workflow run.
+
+The gateway spawns a process with `StartProcess` and gets exactly one `Answer` or `Failure` at its reply slot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from protocol.errors import NflowError
+from protocol.flow import Durability, Flow, Start
+from protocol.refs import Recipient
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What came in over HTTP, already parsed by the gateway."""
+
+    method: str
+    path: str
+    """The path as routed, percent-encoded as received."""
+    query_string: str
+    query: Pairs
+    """Decoded query pairs in order."""
+    form: Pairs
+    """Decoded form fields of the body in order; empty for other bodies."""
+    headers: Pairs
+    """Header lines in order, names as received."""
+    body: bytes
+    remote: str
+    """Socket address of the peer, `host:port`."""
+    host: str
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response of a run."""
+
+    status: int
+    content_type: str
+    """Empty: no Content-Type header (an empty answer)."""
+    body: bytes
+    headers: Pairs = ()
+    """Further headers in order, repeated names allowed (Set-Cookie)."""
+    wid: str = ""
+    forked_wid: str = ""
+    """Process id of the last branch forked before the answer, for `Dromedary-Wid-2`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The run ended without an answer of its own; the gateway makes the error body."""
+
+    error: NflowError
+    node: str = ""
+    """Id of the node it failed at."""
+    wid: str = ""
+    forked_wid: str = ""
+
+
+Reply = Answer | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class StartProcess:
+    """Run `flow` from `start` for this request and reply once."""
+
+    wid: str
+    """Process id, UUIDv7 text."""
+    flow: Flow
+    start: Start
+    variables: Pairs
+    """Captured path segments, percent-decoded."""
+    endpoint: str
+    """The routed path (`nflow_endpoint`)."""
+    request: Request
+    payload: bytes
+    """JSON text of the first payload."""
+    durability: Durability
+    reply_to: Recipient[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelProcess:
+    """End the run: a running script is interrupted, its sandbox killed after 100 ms."""
+
+    reason: str
+
+
+class ProcessState(Enum):
+    """Where a run stands; the words of nFlow's process list."""
+
+    RUN = "run"
+    WAIT = "wait"
+    END = "end"
+    ERROR = "error"
+    CANCELLED = "cancelled"
