@@ -6,7 +6,7 @@ A flow is frozen and carries the hash of its content, so a journal row can name 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -40,7 +40,8 @@ class Script:
     source: str
     """The author's text, untouched."""
     entry: str
-    """`"main"`: the source defines `main`; `"body"`: the source is a function body and may `return` at top level."""
+    """`"main"`: the source must define `main`, which is called; `"body"`: a function body whose `return` is the result,
+    `main` is called if it is defined; `"async"`: the same with `await` at top level."""
     needs: frozenset[str]
     """Names of the request globals the text can reach (`header`, `form`, …): only these are sent."""
     statics: bytes
@@ -78,6 +79,8 @@ class Start:
     """Id of the first node to run."""
     auth: bool = False
     """The starter's `nflow_auth`."""
+    body_as_payload: bool = False
+    """True: a JSON body is the first payload (the manuals' shape). False: only query and form values are (Go)."""
     durability: Durability | None = None
     """None: the configured default."""
     finish_on_disconnect: bool | None = None
@@ -95,4 +98,5 @@ class Flow:
     hash: str
     """Hex SHA-256 of the canonical content (ids, kinds, data, outputs): equal documents, equal hashes."""
     tenant: str = "default"
-    notes: Mapping[str, str] = field(default_factory=dict)
+    answer_with_payload: bool = False
+    """True: a run in which no node answered answers its last payload as JSON (the manuals). False: 200, empty (Go)."""
