@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -97,9 +98,9 @@ def parse(document: bytes | str, max_bytes: int = MAX_BYTES) -> Document | Probl
     def remember_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            seen: set[str] = set()
-            again = dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key))
-            doubled[id(found)] = (found, list(again))  # holding the object keeps its identity from being reused
+            counts = Counter(key for key, _ in pairs)
+            again = [key for key, count in counts.items() if count > 1]
+            doubled[id(found)] = (found, again)  # holding the object keeps its identity from being reused
         return found
 
     try:

@@ -17,7 +17,7 @@ from protocol import codec
 from protocol.errors import Problem
 from protocol.flow import Durability, Flow, Node, Script, Start
 from protocol.formats.document import join, show
-from protocol.formats.script import Place, build, choose_source
+from protocol.formats.script import Place, Source, build, choose_source
 
 STARTERS: Final = frozenset({"starter", "httpstart"})
 KNOWN_KINDS: Final = STARTERS | {"js", "gorutine"}
@@ -107,7 +107,7 @@ def _box(node_id: str, path: str, raw: Any, draft: Draft, findings: Findings) ->
     kind = data.get("type")
     if not isinstance(kind, str):
         message = "missing: every node needs a type" if kind is None else f"must be a string, not {_word(kind)}"
-        findings.error(join(path, "data.type"), message)
+        findings.error(f"{path}.data.type", message)
         return None
     return _Box(node_id, path, kind, data, outputs)
 
@@ -163,11 +163,11 @@ def _connected(path: str, connection: Any, findings: Findings) -> str | None:
 def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Findings) -> Node:
     label = box.data.get("name_box", "")
     if not isinstance(label, str):
-        findings.error(join(box.path, "data.name_box"), f"must be a string, not {_word(label)}")
+        findings.error(f"{box.path}.data.name_box", f"must be a string, not {_word(label)}")
         label = ""
     if box.kind not in KNOWN_KINDS:
         message = f"{show(box.kind)} is not a node type of this release: the run ends there with `Type node not found`"
-        findings.warn(join(box.path, "data.type"), message)
+        findings.warn(f"{box.path}.data.type", message)
     script = _script(box, draft, modules, findings) if box.kind == "js" else None
     return Node(box.id, box.kind, label or box.id, box.data, box.outputs, script)
 
@@ -175,17 +175,16 @@ def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Finding
 def _script(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Findings) -> Script | None:
     wrong = [key for key in ("compile", "code", "script") if not isinstance(box.data.get(key, ""), str | None)]
     for key in wrong:
-        findings.error(join(box.path, f"data.{key}"), f"must be a string, not {_word(box.data[key])}")
+        findings.error(f"{box.path}.data.{key}", f"must be a string, not {_word(box.data[key])}")
     if findings.fatal:  # the flow is refused already, and its data may not even be writable as JSON
         return None
     source = choose_source(box.data, modules, main_required=not draft.manual)
     if source is None:
         findings.warn(join(box.path, "data"), "a js node without `code` or `script`: it fails when it is reached")
-        source = choose_source({"code": " "}, modules, main_required=True)
+        source = Source("", "main")
     elif source.module is None and source.text == box.data.get("script") and _MODULE_NAME.match(source.text):
         message = f"there is no module {show(source.text)}, so this is taken as source text"
-        findings.warn(join(box.path, "data.script"), message)
-    assert source is not None
+        findings.warn(f"{box.path}.data.script", message)
     return build(source, box.data, Place(draft.app, draft.name, box.id, box.outputs))
 
 
@@ -204,7 +203,7 @@ def _start(box: _Box, findings: Findings) -> Start | None:
         return None
     if not _VERB.match(method.upper()):
         findings.error(
-            join(at, "method"), f"{show(method)} is no HTTP method; write GET, POST, PUT, PATCH, DELETE or ANY"
+            join(at, "method"), f"{show(method)} is no HTTP method: write GET, POST, PUT, PATCH, DELETE, ANY"
         )
         return None
     if not pattern.startswith("/"):
