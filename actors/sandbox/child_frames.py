@@ -1,0 +1,111 @@
+"""The child's end of the frames: what a sandbox reads of its parent and writes to it. Layout: `frames.py`.
+
+The parent is trusted, yet a frame that does not fit raises BadFrame: the child then ends itself, which the parent sees.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from actors.sandbox.frames import FAILED, HOST_CALL, READY, pack, read_json, read_object
+from protocol.codec import dumps
+from protocol.errors import BadFrame
+from protocol.sandbox import Limits
+
+
+class Order(NamedTuple):
+    """One script run, as the child gets it. JSON segments stay text bytes."""
+
+    run: int
+    key: str
+    flow: str
+    entry: str
+    realm: str
+    needs: list[str]
+    previous: str
+    request: bytes
+    payload: bytes
+    statics: bytes | None
+    """None, as `source`: the child holds this key."""
+    source: bytes | None
+
+
+class Reply(NamedTuple):
+    """The end of a host call."""
+
+    run: int
+    call: int
+    ok: bool
+    value: bytes
+
+
+def read_configure(body: bytes) -> Limits:
+    """The limits of this sandbox. Raises BadFrame."""
+    told = read_object(body)
+    try:
+        told["execution_seconds"] = told.pop("seconds")
+        return Limits(**told)
+    except (KeyError, TypeError):
+        raise BadFrame("configure lacks a limit, or names an unknown one") from None
+
+
+def read_run(body: bytes) -> Order:
+    """One run. Raises BadFrame."""
+    parts = body.split(b"\n")
+    head = read_object(parts[0])
+    try:
+        match parts:
+            case [_, request, payload]:
+                statics = source = None
+            case [_, request, payload, statics, source]:
+                pass
+            case _:
+                raise BadFrame(f"a run of {len(parts)} segments")
+        return Order(
+            head["run"],
+            head["key"],
+            head["flow"],
+            head["entry"],
+            head["realm"],
+            head["needs"],
+            head["prev"],
+            request,
+            payload,
+            statics,
+            source,
+        )
+    except KeyError as error:
+        raise BadFrame(f"a run without {error}") from None
+
+
+def read_reply(body: bytes) -> Reply:
+    """The answer to a host call. Raises BadFrame."""
+    head, _, value = body.partition(b"\n")
+    told = read_object(head)
+    try:
+        return Reply(told["run"], told["call"], told["ok"], value)
+    except KeyError as error:
+        raise BadFrame(f"a host reply without {error}") from None
+
+
+def read_forget(body: bytes) -> list[str]:
+    """The keys to forget. Raises BadFrame."""
+    keys = read_json(body)
+    if not isinstance(keys, list):
+        raise BadFrame("forget is not a list")
+    return keys
+
+
+def write_ready(engine: str, confined: dict[str, Any], hook: bool) -> bytes:
+    """The first frame of a sandbox."""
+    return pack(READY, dumps({"engine": engine, "confined": confined, "hook": hook}))
+
+
+def write_failed(head: dict[str, Any]) -> bytes:
+    """A failed run; `head` has the fields of Failed."""
+    return pack(FAILED, dumps(head))
+
+
+def write_call(run: int, call: int, name: str, arguments: bytes) -> bytes:
+    """A host call."""
+    return pack(HOST_CALL, b"%b\n%b" % (dumps({"run": run, "call": call, "name": name}), arguments))

@@ -1,0 +1,360 @@
+"""The frames between a sandbox process and its parent, on a Unix stream socket: their layout, and the parent's end. Pure.
+
+A frame is a 4-byte little-endian length of the rest, one kind byte, and a body: segments of JSON text joined by
+newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed). Invariant: what comes from a
+sandbox is hostile. Its length is checked before anything is kept, its head's fields before they are believed, and all
+that is not a frame of this protocol raises BadFrame; the parent then kills the process. Child's end: `child_frames.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Final, NamedTuple
+
+from protocol.codec import dumps, loads
+from protocol.errors import BadDocument, BadFrame
+from protocol.sandbox import HostReply, Limits, RunScript, ScriptAnswer, ScriptResult
+
+TO_CHILD_CAP: Final = 16 << 20
+"""Most bytes of one frame from parent to child."""
+TO_PARENT_CAP: Final = 4 << 20
+"""Most bytes of one frame from child to parent."""
+
+CONFIGURE: Final = ord("C")
+RUN: Final = ord("R")
+HOST_REPLY: Final = ord("H")
+FORGET: Final = ord("F")
+READY: Final = ord("Y")
+DONE: Final = ord("D")
+FAILED: Final = ord("E")
+HOST_CALL: Final = ord("K")
+
+FAILURES: Final = frozenset(
+    ("exception", "compile", "time", "operations", "memory", "output", "host_calls", "cancelled", "stack", "odd")
+)
+"""Every value of `Failed.kind`."""
+
+_LENGTH = struct.Struct("<I")
+_TO_PARENT = frozenset((READY, DONE, FAILED, HOST_CALL))
+_TO_CHILD = frozenset((CONFIGURE, RUN, HOST_REPLY, FORGET))
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class FrameReader:
+    """Cuts a byte stream into frames.
+
+    One per connection. A length over `cap`, or of an unknown kind, raises BadFrame as soon as its five bytes are there,
+    so a hostile peer makes us keep at most one chunk of the socket.
+    """
+
+    __slots__ = ("_cap", "_kinds", "_rest")
+
+    def __init__(self, cap: int, kinds: frozenset[int]) -> None:
+        self._cap = cap
+        self._kinds = kinds
+        self._rest = bytearray()
+
+    @classmethod
+    def of_parent(cls) -> FrameReader:
+        """Reads what a sandbox sends."""
+        return cls(TO_PARENT_CAP, _TO_PARENT)
+
+    @classmethod
+    def of_child(cls) -> FrameReader:
+        """Reads what the parent sends."""
+        return cls(TO_CHILD_CAP, _TO_CHILD)
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """The frames completed by `data`, in order, each as (kind, body). Raises BadFrame."""
+        if not self._rest and len(data) >= 5 and _LENGTH.unpack_from(data)[0] + 4 == len(data):
+            self._check(len(data) - 4, data[4])  # almost always: exactly one frame
+            return [(data[4], data[5:])]
+        rest = self._rest
+        rest += data
+        frames = []
+        start = 0
+        while len(rest) - start >= 5:
+            length = _LENGTH.unpack_from(rest, start)[0]
+            kind = rest[start + 4]
+            self._check(length, kind)
+            end = start + 4 + length
+            if len(rest) < end:
+                break
+            frames.append((kind, bytes(rest[start + 5 : end])))
+            start = end
+        del rest[:start]
+        return frames
+
+    def _check(self, length: int, kind: int) -> None:
+        if not 1 <= length <= self._cap:
+            raise BadFrame(f"a frame of {length} bytes, allowed are 1 to {self._cap}")
+        if kind not in self._kinds:
+            raise BadFrame(f"unknown kind of frame {kind:#x}")
+
+
+def pack(kind: int, body: bytes) -> bytes:
+    """One frame, ready for the socket."""
+    return _LENGTH.pack(len(body) + 1) + bytes((kind,)) + body
+
+
+# --- parent to child: written by the parent -------------------------------------------------------------------------
+
+
+def write_configure(limits: Limits) -> bytes:
+    """The first frame of a sandbox's life."""
+    told = asdict(limits)
+    told["seconds"] = told.pop("execution_seconds")
+    return pack(CONFIGURE, dumps(told))
+
+
+def write_run(order: RunScript, *, remembered: bool) -> bytes:
+    """The order to run a script. `remembered`: the child already holds this script's key.
+
+    Raises BadFrame when it is too large to send.
+    """
+    script = order.script
+    head = dumps(
+        {
+            "run": order.run,
+            "key": script.key,
+            "flow": order.flow,
+            "entry": script.entry,
+            "realm": script.realm.value,
+            "needs": sorted(script.needs),
+            "prev": order.previous,
+        }
+    )
+    if remembered:
+        body = b"%b\n%b\n%b" % (head, order.request, order.payload)
+    else:
+        body = b"\n".join((head, order.request, order.payload, script.statics, dumps(script.source)))
+    if len(body) >= TO_CHILD_CAP:
+        raise BadFrame(f"script and input are {len(body)} bytes, allowed are {TO_CHILD_CAP}")
+    return pack(RUN, body)
+
+
+def write_reply(reply: HostReply) -> bytes:
+    """The answer to a host call. Raises BadFrame when it is too large to send."""
+    if len(reply.value) > TO_CHILD_CAP - 128:
+        raise BadFrame(f"the value of a host call is {len(reply.value)} bytes, allowed are {TO_CHILD_CAP}")
+    head = b'{"run":%d,"call":%d,"ok":%b}' % (reply.run, reply.call, b"true" if reply.ok else b"false")
+    return pack(HOST_REPLY, b"%b\n%b" % (head, reply.value))
+
+
+def write_forget(keys: Iterable[str]) -> bytes:
+    """The order to forget scripts: the parent decides what a child remembers."""
+    return pack(FORGET, dumps(list(keys)))
+
+
+# --- child to parent: read by the parent ----------------------------------------------------------------------------
+
+
+class Ready(NamedTuple):
+    """The sandbox is confined, its engine tested, and it waits for `configure`."""
+
+    engine: str
+    confined: dict[str, Any]
+    """What is in force: see `confine.confine`."""
+    hook: bool
+    """False: the engine hook did not pass its test; only the parent's deadline holds."""
+
+
+class Done(NamedTuple):
+    """The script ended well."""
+
+    result: ScriptResult
+    cpu: float
+    """CPU seconds the process has used in its life."""
+    discard: bool
+    """True: the result stands, but this process should not run another script."""
+
+
+class Failed(NamedTuple):
+    """The script did not end well."""
+
+    run: int
+    kind: str
+    """One of FAILURES."""
+    name: str
+    """The thrown error's name, or empty."""
+    message: str
+    """What callers see: `Error: boom at main (workflow:1:25)`."""
+    stack: str
+    logs: Pairs
+    cpu: float
+    discard: bool
+    """True: kill this process."""
+
+
+class Call(NamedTuple):
+    """The script waits for the runtime to do this."""
+
+    run: int
+    call: int
+    name: str
+    arguments: bytes
+    """JSON array, unparsed: it may be anything."""
+
+
+def read(kind: int, body: bytes) -> Ready | Done | Failed | Call:
+    """Read one frame from a sandbox. Raises BadFrame."""
+    if kind == DONE:
+        return _read_done(body)
+    if kind == HOST_CALL:
+        return _read_call(body)
+    if kind == FAILED:
+        return _read_failed(body)
+    if kind == READY:
+        return _read_ready(body)
+    raise BadFrame(f"unknown kind of frame {kind:#x}")
+
+
+def _read_done(body: bytes) -> Done:
+    head_text, _, rest = body.partition(b"\n")
+    payload, newline, answer_text = rest.partition(b"\n")
+    if not payload:
+        raise BadFrame("done without a payload")
+    head = read_object(head_text)
+    headers = _pairs(head.get("headers"), _check_header)
+    answer = None
+    if "body" in head:
+        if not newline:
+            raise BadFrame("done without the body it names")
+        answer = _answer(head, answer_text, headers)
+        headers = ()
+    elif newline:
+        raise BadFrame("done with a body it does not name")
+    result = ScriptResult(
+        run=_int(head, "run"),
+        next=_str(head, "next"),
+        payload=payload,
+        answer=answer,
+        headers=headers,
+        logs=_pairs(head.get("logs")),
+        operations=_int(head, "ops"),
+    )
+    return Done(result, _seconds(head), head.get("discard") is True)
+
+
+def _answer(head: dict[str, Any], text: bytes, headers: Pairs) -> ScriptAnswer:
+    status = head.get("status")
+    if type(status) is not int or not 100 <= status <= 599:
+        raise BadFrame(f"an answer with status {status!r}")
+    content_type = _str(head, "type")
+    if _UNSAFE_VALUE.search(content_type):
+        raise BadFrame("a content type with control characters")
+    form = head["body"]
+    if form == "raw":
+        return ScriptAnswer(status, content_type, text + b"\n", headers)
+    value = read_json(text)
+    if not isinstance(value, str):
+        raise BadFrame("a body that is not a string")
+    if form == "json":
+        return ScriptAnswer(status, content_type, value.encode(), headers)
+    if form == "base64":
+        try:
+            return ScriptAnswer(status, content_type, base64.b64decode(value, validate=True), headers)
+        except (binascii.Error, ValueError):
+            raise BadFrame("a body that is not base64") from None
+    raise BadFrame(f"a body in the form {form!r}")
+
+
+def _read_failed(body: bytes) -> Failed:
+    head = read_object(body)
+    kind = _str(head, "kind")
+    if kind not in FAILURES:
+        raise BadFrame(f"unknown kind of failure {kind[:40]!r}")
+    return Failed(
+        _int(head, "run"),
+        kind,
+        _str(head, "name"),
+        _str(head, "message"),
+        _str(head, "stack"),
+        _pairs(head.get("logs")),
+        _seconds(head),
+        head.get("discard") is not False,
+    )
+
+
+def _read_call(body: bytes) -> Call:
+    head_text, newline, arguments = body.partition(b"\n")
+    if not newline or not arguments:
+        raise BadFrame("a host call without arguments")
+    head = read_object(head_text)
+    return Call(_int(head, "run"), _int(head, "call"), _str(head, "name"), arguments)
+
+
+def _read_ready(body: bytes) -> Ready:
+    head = read_object(body)
+    confined = head.get("confined")
+    if not isinstance(confined, dict):
+        raise BadFrame("ready does not say what confines it")
+    return Ready(_str(head, "engine"), confined, head.get("hook") is True)
+
+
+# --- fields ---------------------------------------------------------------------------------------------------------
+
+
+def read_json(text: bytes) -> Any:
+    """The JSON value of a segment. Raises BadFrame."""
+    try:
+        return loads(text, "frame")
+    except BadDocument as error:
+        raise BadFrame(str(error)) from None
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """The JSON object of a segment. Raises BadFrame."""
+    value = read_json(text)
+    if type(value) is not dict:
+        raise BadFrame("the head of a frame is not an object")
+    return value
+
+
+def _int(head: dict[str, Any], name: str) -> int:
+    value = head.get(name)
+    if type(value) is not int or value < 0:
+        raise BadFrame(f"{name} is not a number of the protocol")
+    return value
+
+
+def _str(head: dict[str, Any], name: str) -> str:
+    value = head.get(name)
+    if type(value) is not str:
+        raise BadFrame(f"{name} is not a string")
+    return value
+
+
+def _seconds(head: dict[str, Any]) -> float:
+    value = head.get("cpu")
+    if not isinstance(value, float | int) or value < 0:
+        raise BadFrame("cpu is not a number of seconds")
+    return float(value)
+
+
+def _pairs(value: Any, check: Any = None) -> Pairs:
+    if value is None:
+        return ()
+    if type(value) is not list:
+        raise BadFrame("not a list of pairs")
+    pairs = []
+    for pair in value:
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
+            raise BadFrame("not a pair of strings")
+        if check is not None:
+            check(pair[0], pair[1])
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _TOKEN.fullmatch(name) or _UNSAFE_VALUE.search(value):
+        raise BadFrame("a header line that HTTP does not allow")

@@ -1,0 +1,119 @@
+"""The warm process sandboxes are forked from: a program of its own, started by exec with an empty environment.
+
+It holds the imports and the prelude's bytecode, never a JavaScript context: contexts made before the fork would give
+the same `Math.random` in every sandbox. It has one descriptor, a SOCK_SEQPACKET control socket to its parent, over
+which it takes fork requests and tells of its children's ends (datagrams: `control.py`). Invariant: it never runs a
+script, and no child outlives it; it dies with its parent, by PDEATHSIG and by the end of the control socket.
+It talks to `launcher.py`.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Final, NoReturn
+
+from actors.sandbox import host
+from actors.sandbox.confine import die_with_parent
+from actors.sandbox.control import ENDED, FORKED, REQUEST
+
+_SOCKET_FD: Final = 3
+_FDS = socket.CMSG_SPACE(array.array("i").itemsize)
+
+
+def main() -> NoReturn:
+    """The program: `python -I -c … <descriptor of the control socket>`."""
+    parent = os.getppid()
+    die_with_parent(parent)
+    control = socket.socket(fileno=int(sys.argv[-1]))
+    host.prepare()
+    gc.collect()
+    gc.freeze()  # the collector of a child must not touch, and so copy, the pages it shares
+    gc.disable()
+    with contextlib.suppress(OSError):
+        control.send(b"Y")
+        _Zygote(control).serve()
+    os._exit(0)  # the children follow: their PDEATHSIG is this process
+
+
+class _Zygote:
+    __slots__ = ("_children", "_control", "_poll")
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: dict[int, int] = {}
+        """pidfd → pid of each child not yet reaped."""
+        self._poll = select.epoll()
+        self._poll.register(control, select.EPOLLIN)
+
+    def serve(self) -> None:
+        """Fork and reap until the parent closes the control socket."""
+        control = self._control.fileno()
+        while True:
+            for ready, _ in self._poll.poll():
+                if ready != control:
+                    self._reap(ready)
+                elif not self._request():
+                    self._kill_all()
+                    return
+
+    def _request(self) -> bool:
+        """Serve one fork request; False at the end of the stream."""
+        data, ancillary, _, _ = self._control.recvmsg(REQUEST.size, _FDS, socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            return False
+        descriptors = array.array("i")
+        for _, _, passed in ancillary:
+            descriptors.frombytes(passed)
+        _, seq = REQUEST.unpack(data)
+        self._fork(seq, descriptors[0])
+        os.close(descriptors[0])
+        return True
+
+    def _fork(self, seq: int, sandbox: int) -> None:
+        """Fork one child around the descriptor `sandbox` and tell the parent."""
+        me = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._control.send(FORKED.pack(b"N", seq, error.errno or 0))
+            return
+        if pid == 0:
+            _become_sandbox(sandbox, me)
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = pid
+        self._poll.register(pidfd, select.EPOLLIN)
+        passed = array.array("i", [pidfd])
+        self._control.sendmsg([FORKED.pack(b"F", seq, pid)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
+
+    def _reap(self, pidfd: int) -> None:
+        pid = self._children.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status, used = os.wait4(pid, 0)
+        self._control.send(ENDED.pack(b"X", pid, status, used.ru_utime + used.ru_stime))
+
+    def _kill_all(self) -> None:
+        for pidfd in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        for pid in self._children.values():
+            os.waitpid(pid, 0)
+
+
+def _become_sandbox(descriptor: int, zygote: int) -> NoReturn:
+    """Keep one descriptor, its socket, and become the child program. Never returns into the zygote's frames."""
+    status = 70
+    try:
+        os.dup2(descriptor, _SOCKET_FD)
+        os.closerange(_SOCKET_FD + 1, 1 << 20)
+        os.closerange(0, _SOCKET_FD)
+        status = host.serve(_SOCKET_FD, zygote)
+    finally:
+        os._exit(status)
