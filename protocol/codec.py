@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,6 +30,9 @@ _ESCAPED_FOR_GO: Final = (
     ("\u2029".encode(), b"\\u2029"),
 )
 _RANDOM_POOL: Final = 8 * 256
+_PAIR: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPES: Final = re.compile(rb"\\[^u]|" + _PAIR + rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
+"""Every escape of a JSON text; half a surrogate pair is group 1."""
 
 
 def loads(data: bytes | str, at: str = "document") -> Any:
@@ -47,6 +51,24 @@ def loads(data: bytes | str, at: str = "document") -> Any:
         raise BadDocument([Problem(at, f"nested deeper than {MAX_DEPTH} levels")])
     if _may_hold_nul(data) and _holds_nul(value):
         raise BadDocument([Problem(at, "holds the character U+0000, which no store accepts")])
+    return value
+
+
+def loads_from_script(data: bytes, at: str = "document") -> Any:
+    """Read one JSON value a script's `JSON.stringify` wrote: like `loads`, but its texts may be what they are there.
+
+    A JavaScript string may hold U+0000 and halves of surrogate pairs. The first is kept; the second, which is no
+    character anywhere else, becomes U+FFFD, as in Go.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        whole = _ESCAPES.sub(_whole_escape, data)
+        if whole == data:
+            raise BadDocument([Problem(at, f"{error.msg}: line {error.lineno} column {error.colno}")]) from None
+        return loads_from_script(whole, at)
+    if _may_be_deep(data) and _depth_exceeds(value, MAX_DEPTH):
+        raise BadDocument([Problem(at, f"nested deeper than {MAX_DEPTH} levels")])
     return value
 
 
@@ -123,6 +145,10 @@ class TimeOrderedIds:
         tail = int.from_bytes(self._random[self._left : self._left + 8], "little") & 0x3FFFFFFFFFFFFFFF
         text = f"{self._millis:012x}{0x7000 | self._counter:04x}{tail | 0x8000000000000000:016x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _whole_escape(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape.group(1) else escape.group()
 
 
 def _may_be_deep(data: bytes | str) -> bool:

@@ -37,8 +37,13 @@ VARIABLE_ALIASES: Final[Mapping[str, tuple[str, str]]] = {"DATABASE_DSN": ("data
 OTHER_VARIABLES: Final = frozenset({"TEMPLATE_PATH"})
 """Variables with our prefix that are no settings."""
 
-DEAD: Final = frozenset({"pg_session", "plugin", "mongo", "database", "https_engine", "https_designer"})
-"""Sections nFlow parses and never uses."""
+DEAD: Final = re.compile(
+    r"(pg_session|plugin|mongo|database|https_engine|https_designer)\."
+    r"|redis\.maxconnectionpool\Z"
+    r"|database_nflow\.Query(GetModules|CountModulesByName|Update\w+|InsertModule|DeleteModule|GetTemplateCount"
+    r"|GetTemplates|InsertTemplate|DeleteTemplate)\Z"
+)
+"""Keys the nFlow runtime parses and never uses (the named queries are its designer's)."""
 
 IN_FORCE: Final[Mapping[str, frozenset[str] | None]] = {
     "server": None,
@@ -106,7 +111,7 @@ def idle_keys(found: Gathered, defaults: Mapping[str, Any], values: Mapping[str,
         obeyed = IN_FORCE.get(section, frozenset())
         if obeyed is None or key in obeyed or defaults[section][key] == values[section][key]:
             continue
-        reason = "does nothing, here as in nFlow" if section in DEAD else "known, but not yet in force in this release"
+        reason = "does nothing, here as in nFlow" if DEAD.match(path) else "known, but not yet in force in this release"
         yield Problem(path, f"{reason} (from {origin})", fatal=False)
 
 

@@ -3,8 +3,8 @@
 Rules (Go: playbook.go, with its random choice among overlapping routes replaced by an order): patterns and paths have
 equal numbers of segments, so a trailing slash matters; `:name` takes any segment and an empty pattern segment anything
 too. Segment by segment, from the left, a literal is tried before `:name`, `:name` before an empty one; then an exact
-method before ANY; then the flow that came first. HEAD takes the way of GET unless a start names it. Literals are compared percent-decoded.
-A lookup costs its segments, not the number of flows.
+method before ANY; then the flow that came first. HEAD takes the way of GET unless a start names it. Literals are
+compared percent-decoded. A lookup costs its segments, not the number of flows.
 """
 
 from __future__ import annotations

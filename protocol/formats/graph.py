@@ -194,12 +194,13 @@ def _start(box: _Box, findings: Findings) -> Start | None:
     first = box.outputs.get(FIRST_OUTPUT)
     if first is None:
         findings.warn(join(box.path, "outputs"), f"start node skipped: its {FIRST_OUTPUT} leads to no node")
+        return None
     method = _text(data, ("method",), at, findings)
     pattern = _text(data, ("path", "urlpattern") if box.kind == "httpstart" else ("urlpattern", "path"), at, findings)
     auth = _auth(data, at, findings)
     durability = _durability(data, at, findings)
     finish = _flag(data, "finish_on_disconnect", at, findings)
-    if method is None or pattern is None or first is None:
+    if method is None or pattern is None:
         return None
     if not _VERB.match(method.upper()):
         findings.error(

@@ -14,7 +14,7 @@ from typing import Any
 
 from protocol.errors import Problem
 from protocol.flow import Flow
-from protocol.formats.document import Document, join, show
+from protocol.formats.document import Document, join
 from protocol.formats.graph import Draft, Findings, compile_flow
 
 TOP = "drawflow"
@@ -26,13 +26,10 @@ def read_playbook(
     """Each flow of the export with its problems, None when it is refused. First come the problems of the top."""
     top = document.value
     flows = top[TOP]
-    yield (
-        None,
-        [
-            *(Problem(join("", key), "ignored: only `drawflow` is read", fatal=False) for key in top if key != TOP),
-            *(Problem(TOP, f"the key {show(key)} is written more than once") for key in document.doubled_keys(top)),
-        ],
-    )
+    yield None, [Problem(join("", key), "ignored: only `drawflow` is read", fatal=False) for key in top if key != TOP]
+    if TOP in document.doubled_keys(top):
+        yield None, [Problem(TOP, "written more than once: it is not clear which one is meant")]
+        return
     if not isinstance(flows, dict):
         yield None, [Problem(TOP, "must be an object of flows")]
         return

@@ -73,7 +73,7 @@ _HARMLESS_PROTOTYPE: Final = re.compile(r"\.\s*prototype\s*\.\s*[\w$]+\s*\.\s*(?
 _CHANGES_BUILT_INS: Final = re.compile(
     r"(?<![\w$])(?:prototype|__proto__|__defineGetter__|__defineSetter__)(?![\w$])"
     r"|(?:assign|definePropert(?:y|ies)|setPrototypeOf|set)\s*\(\s*(?:" + _BUILT_INS + r")(?![\w$])"
-    r"|(?<![\w$.])(?:" + _BUILT_INS + r")(?:\s*\.\s*[\w$]+|\s*\[[^\]\n]*\])\s*=(?![=>])",
+    r"|(?<![\w$.])(?:" + _BUILT_INS + r")(?:\s*\.\s*[\w$]+|\s*\[[^\]\n]{0,80}\])\s*=(?![=>])",
     re.ASCII,
 )
 
