@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from protocol.codec import dumps, loads
+from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, BadFrame
 from protocol.sandbox import HostReply, Limits, RunScript, ScriptAnswer, ScriptResult
 
@@ -306,7 +306,7 @@ def _read_ready(body: bytes) -> Ready:
 def read_json(text: bytes) -> Any:
     """The JSON value of a segment. Raises BadFrame."""
     try:
-        return loads(text, "frame")
+        return loads_from_script(text, "frame")
     except BadDocument as error:
         raise BadFrame(str(error)) from None
 
