@@ -27,8 +27,8 @@ class Request:
     """Decoded query pairs in order."""
     form: Pairs
     """Decoded form fields of the body in order; empty for other bodies."""
-    headers: Pairs
-    """Header lines in order, names as received."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Header lines in order, as received: decoded only by who needs one."""
     body: bytes
     remote: str
     """Socket address of the peer, `host:port`."""

@@ -97,6 +97,8 @@ class HostCall:
     name: str
     arguments: bytes
     """JSON array."""
+    reply_to: Ref[Any]
+    """The sandbox that waits: it is told the HostReply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +138,30 @@ class PoolState:
     starting: int
     created: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxReady:
+    """Told to the pool: this incarnation of a sandbox is confined and idle."""
+
+    sandbox: Ref[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFree:
+    """Told to the pool: the run ended with a result and the sandbox can take the next."""
+
+    sandbox: Ref[Any]
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunLost:
+    """Told to the pool: the sandbox died, or was discarded, with this run. It will be ready again as a new process."""
+
+    sandbox: Ref[Any]
+    script: RunScript | None
+    error: NflowError | None
+    """None when the run's holder has had its answer already (a limit was hit: discarded after an answer)."""
+    fault: Fault = Fault.OUTSIDE
+    host_calls: int = 0

@@ -1,0 +1,54 @@
+# Everything a newcomer needs: `make run` and `make test`. Both build the environment they need first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check format bench kernel-bench mutants storm simulate lock clean
+
+run: $(VENV)/.core
+	@$(BIN)/nflow serve -c config.toml
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## requests/s against a bare aiohttp route, in turns (installs wrk with apt-get when it is missing)
+	$(BIN)/python -m loadtests.run
+
+kernel-bench: $(VENV)/.dev
+	$(BIN)/python -m loadtests.kernel
+
+mutants: $(VENV)/.dev  ## hand-made faults in the kernel: each must be caught by a law
+	$(BIN)/python tests/laws/mutants.py
+
+storm: $(VENV)/.dev  ## the long storms: 30 s each
+	STORM_SECONDS=30 $(BIN)/python -m pytest -q -s tests/chaos
+
+simulate: $(VENV)/.dev  ## 1 000 seeds of the whole tree on a manual clock
+	SIMULATION_SEEDS=1000 $(BIN)/python -m pytest -q -s tests/chaos/test_simulation.py
+
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+# The lock holds the tools too; `make run` installs what the package itself names, at the locked versions.
+$(VENV)/.core: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV) || (apt-get update -q && apt-get install -y -q python3-venv && $(PYTHON) -m venv $(VENV))
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,40 @@
+"""Node kinds that are awaited functions, by name: what the process actor looks a node up in.
+
+A `js` node needs no entry: it has a script, and the sandbox does it. The registry is built at start and then only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from protocol.flow import Node
+from protocol.sandbox import ScriptAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a node."""
+
+    payload: bytes
+    """JSON text of the payload after it."""
+    next: str = "output_1"
+    answer: ScriptAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContext:
+    """What a node may know of its run."""
+
+    wid: str
+    tenant: str
+    previous: str
+    payload: bytes
+    key: str
+    """Idempotency key of this visit: `process:node:visit`."""
+
+
+NodeKind = Callable[[Node, NodeContext], Awaitable[Outcome]]
+"""Does one node. Raises a Refusal to fail the run with a clear message."""
+
+Registry = Mapping[str, NodeKind]

@@ -1,0 +1,113 @@
+"""The keeper of all runs, and the door through which they are admitted.
+
+`Admission.start` is a call, not an ask: the gateway hands over a `StartProcess` and has the run's ref at once, or an
+`Overloaded` when the house is full, draining or not yet open. The keeper owns the process actors as temporary children;
+when it is stopped it closes the door and waits for the runs still going, no longer than the drain takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.kernel import Actor, ChildSpec, Restart
+from actors.process import ProcessActor, Services
+from protocol.errors import Overloaded
+from protocol.process import CancelProcess, StartProcess
+from protocol.refs import Ref
+
+
+class Admission:
+    """Who may come in, and who is in."""
+
+    __slots__ = ("_spawn", "active", "admitted", "ended", "failed", "limit", "refused", "when_empty")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        """Runs that may be active at once (`server.max_processes`)."""
+        self.active: dict[str, Ref[Any]] = {}
+        """Process id → ref of every run that has not ended."""
+        self.admitted = 0
+        self.refused = 0
+        self.ended = 0
+        self.failed = 0
+        self.when_empty: asyncio.Event | None = None
+        self._spawn: Callable[[StartProcess], Ref[Any]] | None = None
+
+    def open(self, spawn: Callable[[StartProcess], Ref[Any]]) -> None:
+        """The keeper is ready: from now on runs are admitted."""
+        self._spawn = spawn
+
+    def close(self) -> None:
+        """Admit nobody from now on."""
+        self._spawn = None
+
+    def start(self, start: StartProcess) -> Ref[Any]:
+        """Begin a run. Raises Overloaded with an honest retry_after."""
+        if self._spawn is None:
+            self.refused += 1
+            raise Overloaded("the runtime is starting or stopping; no new run is begun", retry_after=2.0)
+        if len(self.active) >= self.limit:
+            self.refused += 1
+            raise Overloaded(f"{self.limit} runs are active (server.max_processes = {self.limit})")
+        self.admitted += 1
+        ref = self._spawn(start)
+        self.active[start.wid] = ref
+        return ref
+
+    def left(self, wid: str, *, well: bool) -> None:
+        """A run has ended, however it did."""
+        if self.active.pop(wid, None) is None:
+            return
+        self.ended += 1
+        if not well:
+            self.failed += 1
+        if not self.active and self.when_empty is not None:
+            self.when_empty.set()
+
+    def cancel(self, wid: str, reason: str) -> bool:
+        """Ask the run to end. False when there is none of this id."""
+        ref = self.active.get(wid)
+        if ref is None:
+            return False
+        ref.tell(CancelProcess(reason))
+        return True
+
+
+class Processes(Actor[None]):
+    """Keeper of the runs."""
+
+    def __init__(self, admission: Admission, services: Services) -> None:
+        self._admission = admission
+        self._services = services
+
+    def started(self) -> None:
+        """Open the door."""
+        self._admission.active.clear()
+        self._admission.open(self._begin)
+
+    def _begin(self, start: StartProcess) -> Ref[Any]:
+        admission, services = self._admission, self._services
+        return self.context.spawn(
+            ChildSpec(
+                start.wid,
+                lambda: ProcessActor(start, services, admission),
+                restart=Restart.TEMPORARY,
+                shutdown_seconds=0,
+            )
+        )
+
+    def receive(self, message: None) -> None:
+        """The keeper takes no messages."""
+
+    async def stopping(self) -> None:
+        """Drain: no new runs, and those under way may end. The spec's stop deadline bounds the wait."""
+        self._admission.close()
+        if self._admission.active:
+            self._admission.when_empty = asyncio.Event()
+            await self._admission.when_empty.wait()
+
+    def released(self) -> None:
+        """Nobody gets in once the keeper is gone."""
+        self._admission.close()

@@ -1,0 +1,292 @@
+"""The pool of sandboxes: hands each script to one idle sandbox, and owns the sandboxes as its children.
+
+Invariant: a script handed in is in exactly one place (the queue, or one sandbox), and leaves it only by its result, by
+that sandbox's death, or by a refusal. Hand-off is straight to the oldest waiter. The pool keeps few hot sandboxes under
+quick scripts and grows only when somebody has waited; capacity is `max_size` processes. It talks to processes (results
+go past it) and to sandboxes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from actors.kernel import Actor, ChildSpec, Intensity
+from actors.sandbox.breaker import Breakers
+from actors.sandbox.seating import Seat, Seating
+from protocol.errors import Overloaded, RunCancelled
+from protocol.lifecycle import Down
+from protocol.refs import Ref
+from protocol.sandbox import (
+    CancelScript,
+    Fault,
+    PoolState,
+    RunLost,
+    RunScript,
+    SandboxFree,
+    SandboxReady,
+    ScriptFailed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """The keys of `[vm_pool]` and `[server]` that are about number and age. Times in seconds."""
+
+    max_size: int = 16
+    preload_size: int = 4
+    idle_seconds: float = 600.0
+    cleanup_seconds: float = 300.0
+    """0: idle sandboxes are never ended."""
+    wait_seconds: float = 5.0
+    """How long a script may wait for a sandbox before it is refused (Go: 5 s)."""
+    grow_after_seconds: float = 0.010
+    """A waiter older than this makes the pool grow, if it may."""
+    max_waiting: int = 10_000
+
+
+class PoolFigures:
+    """Running numbers that outlive the pool's incarnations; metrics read them at scrape."""
+
+    __slots__ = ("breakers", "created", "faults", "lost", "read")
+
+    def __init__(self) -> None:
+        self.created = 0
+        self.lost = 0
+        self.faults = 0
+        self.read: Callable[[], PoolState] | None = None
+        self.breakers: Callable[[], dict[str, str]] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Look after the queue: waiters too old, growth."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clean:
+    """End sandboxes idle for too long."""
+
+
+class Pool(Actor[Any]):
+    """Keeper of the sandboxes."""
+
+    # A death before ready counts; this many in ten seconds and the whole sandbox branch begins anew.
+    intensity = Intensity(20, 10.0)
+
+    def __init__(
+        self, settings: PoolSettings, sandbox: Callable[[Ref[Any], int], ChildSpec], figures: PoolFigures
+    ) -> None:
+        self._settings = settings
+        self._sandbox = sandbox
+        self._figures = figures
+        self._seating = Seating()
+        self._waiting: deque[tuple[float, RunScript]] = deque()
+        self._cancelled: set[int] = set()
+        self._breakers = Breakers()
+        self._looking = False
+        self._named = 0
+
+    def started(self) -> None:
+        """Fork the sandboxes that should be there before the first request."""
+        self.context.system.register("pool", self.context.ref)
+        self._figures.read = self.state
+        self._figures.breakers = self._breakers.not_closed
+        for _ in range(min(self._settings.preload_size, self._settings.max_size)):
+            self._grow()
+        if self._settings.cleanup_seconds > 0:
+            self.context.after(self._settings.cleanup_seconds, _Clean())
+
+    def receive(self, message: Any) -> None:
+        """One message."""
+        match message:
+            case RunScript():
+                self._take(message)
+            case SandboxFree(sandbox, run):
+                self._freed(sandbox, run)
+            case CancelScript(run):
+                self._cancel(run)
+            case SandboxReady(sandbox):
+                self._figures.created += 1
+                if self._seating.ready(sandbox, self.context.now()):
+                    self._serve()
+            case RunLost():
+                self._lost(message)
+            case _Look():
+                self._look()
+            case _Clean():
+                self._clean()
+            case Down(ref):
+                self._gone(ref)
+            case _:
+                raise TypeError(f"the pool does not understand {type(message).__name__}")
+
+    def released(self) -> None:
+        """The branch begins anew or ends: nobody who waits is left without an answer."""
+        left = [script for _, script in self._waiting]
+        left += [seat.run for seat in self._seating.busy.values() if seat.run is not None]
+        for script in left:
+            self._refuse(script, "the sandboxes are being restarted")
+
+    def state(self) -> PoolState:
+        """Numbers for metrics."""
+        seating, figures = self._seating, self._figures
+        return PoolState(
+            size=len(seating.seats),
+            idle=len(seating.idle),
+            busy=len(seating.busy),
+            waiting=len(self._waiting),
+            limit=self._settings.max_size,
+            starting=seating.starting,
+            created=figures.created,
+            lost=figures.lost,
+        )
+
+    # --- scripts ---
+
+    def _take(self, script: RunScript) -> None:
+        now = self.context.now()
+        if len(self._breakers) and not script.retried:
+            refusal = self._breakers.refusal(script.tenant, script.flow, now)
+            if refusal is not None:
+                why, wait = refusal
+                script.reply_to.tell(ScriptFailed(script.run, Overloaded(why, retry_after=max(1.0, wait))))
+                return
+        if not self._waiting:
+            seat = self._seating.choose(script.tenant, script.flow)
+            if seat is not None:
+                self._assign(seat, script)
+                return
+        if script.retried:
+            self._waiting.appendleft((now, script))
+        elif len(self._waiting) < self._settings.max_waiting:
+            self._waiting.append((now, script))
+        else:
+            self._refuse(script, f"{len(self._waiting)} scripts wait for a sandbox (server.max_waiting)")
+            return
+        self._serve()
+        self._watch_queue()
+
+    def _assign(self, seat: Seat, script: RunScript) -> None:
+        self._seating.assign(seat, script)
+        seat.ref.tell(script)
+
+    def _serve(self) -> None:
+        """Hand idle sandboxes to the oldest waiters."""
+        waiting, seating = self._waiting, self._seating
+        while waiting and seating.idle:
+            script = waiting[0][1]
+            if not script.reply_to.alive:
+                waiting.popleft()
+                continue
+            seat = seating.choose(script.tenant, script.flow)
+            if seat is None:
+                self._make_room()
+                return
+            waiting.popleft()
+            self._assign(seat, script)
+
+    def _freed(self, ref: Ref[Any], run: int) -> None:
+        script = self._seating.free(ref, run, self.context.now())
+        if self._cancelled:
+            self._cancelled.discard(run)
+        if script is not None and len(self._breakers):
+            self._breakers.success(script.tenant, script.flow)
+        if self._waiting:
+            self._serve()
+
+    def _lost(self, message: RunLost) -> None:
+        script, error = message.script, message.error
+        self._figures.lost += 1
+        self._seating.lost(message.sandbox, script.run if script is not None else None)
+        if script is None or error is None:
+            return
+        cancelled = script.run in self._cancelled
+        self._cancelled.discard(script.run)
+        if message.fault is Fault.SCRIPT:
+            self._figures.faults += 1
+            self._breakers.fault(script.tenant, script.flow, self.context.now())
+            script.reply_to.tell(ScriptFailed(script.run, error))
+        elif cancelled:
+            script.reply_to.tell(ScriptFailed(script.run, RunCancelled("the run was cancelled")))
+        elif script.retried or message.host_calls:
+            script.reply_to.tell(ScriptFailed(script.run, error))
+        else:
+            self._take(replace(script, retried=True))
+
+    def _cancel(self, run: int) -> None:
+        seat = self._seating.busy.get(run)
+        if seat is not None:
+            self._cancelled.add(run)
+            seat.ref.tell(CancelScript(run))
+            return
+        waiter = next((waiter for waiter in self._waiting if waiter[1].run == run), None)
+        if waiter is not None:
+            self._waiting.remove(waiter)
+
+    def _refuse(self, script: RunScript, why: str) -> None:
+        wait = 1.0 + len(self._waiting) / (100 * max(1, self._settings.max_size))
+        script.reply_to.tell(ScriptFailed(script.run, Overloaded(why, retry_after=wait)))
+
+    # --- sandboxes ---
+
+    def _grow(self) -> None:
+        self._named += 1
+        ref = self.context.spawn(self._sandbox(self.context.ref, self._named))
+        self.context.watch(ref)
+        self._seating.add(ref)
+
+    def _end(self, seat: Seat) -> None:
+        self._seating.remove(seat)
+        self.context.unwatch(seat.ref)
+        self.context.stop_child(seat.ref)
+
+    def _make_room(self) -> None:
+        """Idle sandboxes are there, all of other tenants: when the house is full, the longest idle one is replaced."""
+        if len(self._seating.seats) >= self._settings.max_size and not self._seating.starting:
+            self._end(self._seating.idle[0])
+            self._grow()
+
+    def _gone(self, ref: Ref[Any]) -> None:
+        """A sandbox has ended for good without being asked to: its run, if it had one, is run elsewhere."""
+        seat = self._seating.seats.get(ref)
+        if seat is None:
+            return
+        self._seating.remove(seat)
+        self._grow()
+        if seat.run is not None:
+            self._take(replace(seat.run, retried=True))
+
+    # --- over time ---
+
+    def _watch_queue(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self.context.after(self._settings.grow_after_seconds, _Look())
+
+    def _look(self) -> None:
+        self._looking = False
+        now, settings = self.context.now(), self._settings
+        while self._waiting and self._waiting[0][0] <= now - settings.wait_seconds:
+            script = self._waiting.popleft()[1]
+            size = settings.max_size
+            self._refuse(script, f"no sandbox was free for {settings.wait_seconds:g} s (vm_pool.max_size = {size})")
+        if not self._waiting:
+            return
+        seats = len(self._seating.seats)
+        if self._waiting[0][0] <= now - settings.grow_after_seconds and not self._seating.starting:
+            # Doubling: a crowd that waits on slow scripts is served within a few steps.
+            for _ in range(min(len(self._waiting), settings.max_size - seats, max(1, seats))):
+                self._grow()
+        self._serve()
+        self._watch_queue()
+
+    def _clean(self) -> None:
+        now, settings = self.context.now(), self._settings
+        for seat in self._seating.idle_longer_than(now - settings.idle_seconds):
+            if len(self._seating.seats) > settings.preload_size:
+                self._end(seat)
+        self._breakers.forget(now)
+        self.context.after(settings.cleanup_seconds, _Clean())

@@ -1,0 +1,120 @@
+"""Which sandbox takes which script: the pool's state and choices, without actors or time.
+
+Invariant: every seat is either idle, or has a run, or is being started; a run is at one seat at most. A sandbox serves
+one tenant for life. The choice goes to the most recently used seat that already holds the flow, then to one of the tenant,
+then to one that has served nobody yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from protocol.refs import Ref
+from protocol.sandbox import RunScript
+
+
+class Seat:
+    """What is known of one sandbox."""
+
+    __slots__ = ("flows", "idle_since", "ref", "run", "started", "tenant")
+
+    def __init__(self, ref: Ref[Any]) -> None:
+        self.ref = ref
+        self.tenant: str | None = None
+        self.flows: set[str] = set()
+        self.run: RunScript | None = None
+        self.started = False
+        self.idle_since = 0.0
+
+
+class Seating:
+    """All sandboxes of a pool."""
+
+    __slots__ = ("busy", "idle", "seats")
+
+    def __init__(self) -> None:
+        self.seats: dict[Ref[Any], Seat] = {}
+        self.idle: list[Seat] = []
+        """Ready and without a run, the most recently used last."""
+        self.busy: dict[int, Seat] = {}
+        """Run number → where it runs."""
+
+    @property
+    def starting(self) -> int:
+        """Sandboxes not ready yet, or again."""
+        return sum(1 for seat in self.seats.values() if not seat.started)
+
+    def add(self, ref: Ref[Any]) -> None:
+        """A sandbox has been spawned; it is not ready."""
+        self.seats[ref] = Seat(ref)
+
+    def remove(self, seat: Seat) -> None:
+        """A sandbox is gone for good."""
+        self.seats.pop(seat.ref, None)
+        if seat in self.idle:
+            self.idle.remove(seat)
+        if seat.run is not None:
+            self.busy.pop(seat.run.run, None)
+
+    def choose(self, tenant: str, flow: str) -> Seat | None:
+        """Take the idle seat that fits best off the idle list; None when none may serve this tenant."""
+        same_tenant = blank = -1
+        for index in range(len(self.idle) - 1, -1, -1):
+            seat = self.idle[index]
+            if seat.tenant == tenant:
+                if flow in seat.flows:
+                    return self.idle.pop(index)
+                if same_tenant < 0:
+                    same_tenant = index
+            elif seat.tenant is None and blank < 0:
+                blank = index
+        fallback = same_tenant if same_tenant >= 0 else blank
+        return self.idle.pop(fallback) if fallback >= 0 else None
+
+    def assign(self, seat: Seat, script: RunScript) -> None:
+        """The seat has this run now."""
+        seat.tenant = script.tenant
+        seat.flows.add(script.flow)
+        seat.run = script
+        self.busy[script.run] = seat
+
+    def free(self, ref: Ref[Any], run: int, now: float) -> RunScript | None:
+        """The run ended well and its seat is idle. None when that was no longer so."""
+        seat = self.busy.pop(run, None)
+        if seat is None or seat.ref is not ref:
+            return None
+        script, seat.run = seat.run, None
+        seat.idle_since = now
+        self.idle.append(seat)
+        return script
+
+    def ready(self, ref: Ref[Any], now: float) -> bool:
+        """A new process stands behind this ref. True when the seat is idle now."""
+        seat = self.seats.get(ref)
+        if seat is None:
+            return False
+        seat.started = True
+        if seat.run is not None:
+            # Handed over while the old process was dying: it lay in the mailbox, which survives, and runs now.
+            seat.tenant, seat.flows = seat.run.tenant, {seat.run.flow}
+            return False
+        seat.tenant, seat.flows, seat.idle_since = None, set(), now
+        self.idle.append(seat)
+        return True
+
+    def lost(self, ref: Ref[Any], run: int | None) -> None:
+        """The process behind this ref is dead, and with it this run; None: it had none in hand."""
+        seat = self.seats.get(ref)
+        if seat is None:
+            return
+        seat.started = False
+        if seat in self.idle:
+            self.idle.remove(seat)
+        if run is not None and seat.run is not None and seat.run.run == run:
+            seat.run = None
+            self.busy.pop(run, None)
+
+    def idle_longer_than(self, since: float) -> Iterable[Seat]:
+        """Idle seats not used after `since`."""
+        return [seat for seat in self.idle if seat.idle_since <= since]

@@ -1,0 +1,268 @@
+"""The walk of one run over its graph: a pure state machine, `(state, event) → (state, commands)`.
+
+It decides what happens next and does nothing itself: the process actor carries the commands out and feeds what came of
+them back as events. So every rule of a run (edges, cycles, answers, when a step counts as done) is tested without
+actors. Invariant: after `Finish` nothing but `Finish` has been or will be commanded, and exactly one reply was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
+from protocol.flow import Flow, Node
+from protocol.process import Answer, Failure, Pairs, ProcessState, Reply
+from protocol.sandbox import ScriptAnswer
+
+STARTER_KINDS = frozenset({"starter", "httpstart"})
+FORK_KIND = "gorutine"
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDone:
+    """The current node ended well."""
+
+    next: str
+    payload: bytes
+    answer: ScriptAnswer | None = None
+    headers: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed:
+    """The current node did not."""
+
+    error: NflowError
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommitted:
+    """The journal has the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRefused:
+    """The journal could not take the step."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """Somebody wants the run to end: its client left, an operator, another script."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfTime:
+    """The run's own deadline passed."""
+
+    seconds: float
+
+
+Event = NodeDone | NodeFailed | StepCommitted | StepRefused | CancelAsked | OutOfTime
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Do this node: send its script to a sandbox, or await its kind's function."""
+
+    node: Node
+    previous: str
+    payload: bytes
+    visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Begin a run of its own at `node` with a copy of the payload; nobody waits for it and its answers go nowhere."""
+
+    node: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A node is finished: write it down. When `wait` is set the walk stands still until StepCommitted."""
+
+    node: Node
+    next_node: str
+    outcome: str
+    payload: bytes
+    visit: int
+    order: int
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """The node that is being performed is no longer wanted: interrupt it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run is over; this is its one reply."""
+
+    reply: Reply
+    state: ProcessState
+
+
+Command = Perform | Fork | StepEnded | Abandon | Finish
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WalkState:
+    """Where a run stands between two events."""
+
+    flow: Flow
+    max_steps: int
+    durable: bool
+    payload: bytes
+    node: Node | None = None
+    """The node being performed, or whose step is being committed."""
+    previous: str = ""
+    steps: int = 0
+    visits: Mapping[str, int] = field(default_factory=dict)
+    answer: ScriptAnswer | None = None
+    headers: Pairs = ()
+    awaiting: NodeDone | NodeFailed | None = None
+    """What is to happen once the journal has the step."""
+    ended: bool = False
+
+
+def begin(state: WalkState, first: str) -> tuple[WalkState, tuple[Command, ...]]:
+    """Step onto the first node."""
+    return _enter(state, first, previous="", payload=state.payload)
+
+
+def advance(state: WalkState, event: Event) -> tuple[WalkState, tuple[Command, ...]]:
+    """What an event leads to. Events that come after the end lead to nothing."""
+    if state.ended:
+        return state, ()
+    match event:
+        case NodeDone() if state.awaiting is None and state.node is not None:
+            return _done(state, state.node, event)
+        case NodeFailed() if state.awaiting is None and state.node is not None:
+            return _failed(state, state.node, event)
+        case StepCommitted() if isinstance(state.awaiting, NodeDone) and state.node is not None:
+            return _follow(state, state.node, state.awaiting)
+        case StepCommitted() if isinstance(state.awaiting, NodeFailed):
+            return _fail(state, state.awaiting.error)
+        case StepRefused(reason):
+            return _fail(state, Unavailable(f"the journal did not take the step: {reason}"))
+        case CancelAsked(reason):
+            state, commands = _fail(state, RunCancelled(reason), ProcessState.CANCELLED)
+            return state, (Abandon(), *commands)
+        case OutOfTime(seconds):
+            state, commands = _fail(state, LimitExceeded("run time", "server.process_seconds", seconds))
+            return state, (Abandon(), *commands)
+        case _:
+            return state, ()
+
+
+def _enter(
+    state: WalkState, target: str | None, previous: str, payload: bytes
+) -> tuple[WalkState, tuple[Command, ...]]:
+    forks: tuple[Command, ...] = ()
+    node = state.flow.nodes.get(target) if target is not None else None
+    steps = state.steps
+    while node is not None and node.kind == FORK_KIND:
+        # A fork is no work of its own: both branches get the payload, and the main one goes on at once.
+        steps += 1
+        if steps > state.max_steps:
+            break
+        branch, onward = node.outputs.get("output_2"), node.outputs.get("output_1")
+        forks = (*forks, StepEnded(node, onward or "", "output_1", payload, steps, steps, wait=False))
+        if branch is not None:
+            forks = (*forks, Fork(branch, payload))
+        previous = node.id
+        node = state.flow.nodes.get(onward) if onward is not None else None
+    if node is None:
+        state, commands = _end(state, payload)
+        return state, (*forks, *commands)
+    steps += 1
+    visits = {**state.visits, node.id: state.visits.get(node.id, 0) + 1}
+    state = WalkState(
+        state.flow, state.max_steps, state.durable, payload, node, previous, steps, visits, state.answer, state.headers
+    )
+    if steps > state.max_steps:
+        state, commands = _fail(state, LimitExceeded("steps of one run", "server.max_steps", state.max_steps))
+        return state, (*forks, *commands)
+    if node.kind in STARTER_KINDS:
+        state, commands = _fail(state, NodeError("Starter can not run with play button"))
+        return state, (*forks, *commands)
+    return state, (*forks, Perform(node, previous, payload, visits[node.id]))
+
+
+def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
+    ended = _step(state, node, event.next, event.payload)
+    if state.durable:
+        return _with(state, awaiting=event), (ended,)
+    state, commands = _follow(state, node, event)
+    return state, (ended, *commands)
+
+
+def _failed(state: WalkState, node: Node, event: NodeFailed) -> tuple[WalkState, tuple[Command, ...]]:
+    ended = _step(state, node, "!error", state.payload)
+    if state.durable:
+        return _with(state, awaiting=event), (ended,)
+    state, commands = _fail(state, event.error)
+    return state, (ended, *commands)
+
+
+def _step(state: WalkState, node: Node, outcome: str, payload: bytes) -> StepEnded:
+    target = node.outputs.get(outcome)
+    return StepEnded(node, target or "", outcome, payload, state.visits[node.id], state.steps, wait=state.durable)
+
+
+def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
+    answer = _joined(state.answer, event.answer)
+    headers = state.headers + event.headers if event.headers else state.headers
+    state = WalkState(
+        state.flow, state.max_steps, state.durable, event.payload, node, state.previous, state.steps, state.visits,
+        answer, headers,
+    )  # fmt: skip
+    return _enter(state, node.outputs.get(event.next), previous=node.id, payload=event.payload)
+
+
+def _joined(first: ScriptAnswer | None, second: ScriptAnswer | None) -> ScriptAnswer | None:
+    """Two answers in one run are concatenated and the first status wins (Go)."""
+    if first is None or second is None:
+        return first or second
+    return ScriptAnswer(first.status, first.content_type, first.body + second.body, first.headers + second.headers)
+
+
+def _end(state: WalkState, payload: bytes) -> tuple[WalkState, tuple[Command, ...]]:
+    given = state.answer
+    if given is not None:
+        answer = Answer(given.status, given.content_type, given.body, given.headers + state.headers)
+    elif state.flow.answer_with_payload:
+        answer = Answer(200, "application/json", payload + b"\n", state.headers)
+    else:
+        answer = Answer(200, "", b"", state.headers)
+    return _with(state, ended=True), (Finish(answer, ProcessState.END),)
+
+
+def _fail(
+    state: WalkState, error: NflowError, end: ProcessState = ProcessState.ERROR
+) -> tuple[WalkState, tuple[Command, ...]]:
+    node = state.node.id if state.node is not None else ""
+    return _with(state, ended=True), (Finish(Failure(error, node), end),)
+
+
+def _with(state: WalkState, *, awaiting: NodeDone | NodeFailed | None = None, ended: bool = False) -> WalkState:
+    return WalkState(
+        state.flow, state.max_steps, state.durable, state.payload, state.node, state.previous, state.steps,
+        state.visits, state.answer, state.headers, awaiting, ended,
+    )  # fmt: skip

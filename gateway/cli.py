@@ -1,0 +1,185 @@
+"""The `nflow` command: serve, check, doctor, version. Heavy imports stay inside the commands that need them.
+
+Exit codes: 0 done; 1 a check found errors, or the runtime failed; 2 the configuration or the call is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.runtime import Runtime
+    from protocol.settings import Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="An actor-based runtime for workflows.")
+
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="Configuration file; default: ./config.toml.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    app_: Annotated[
+        str, typer.Option("-a", "--app", help="Playbook file, folder of playbooks, or app name in the database.")
+    ] = "app",
+    host: Annotated[str | None, typer.Option(help="Address to listen on, over server.host.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over server.port; 0: any.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show debug lines too.")] = False,
+) -> None:
+    """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second signal exits at once."""
+    from gateway import logs
+    from gateway.ownership import intruders
+
+    if sys.platform == "win32":
+        _refuse("Windows is not supported; use WSL2 or the container image")
+    logs.configure(verbose=verbose)
+    if others := intruders():
+        _refuse("\n".join(others))
+    settings = _settings(config, host, port)
+    documents = _documents(app_)
+    from gateway import runtime
+
+    raise typer.Exit(runtime.run(lambda: _serve(settings, documents)))
+
+
+async def _serve(settings: Settings, documents: dict[str, Path]) -> int:
+    import asyncio
+    import signal
+
+    from gateway.runtime import Runtime
+
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if asked.is_set():
+            os._exit(1)
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    runtime = Runtime(settings, documents)
+    try:
+        await runtime.start()
+    except (OSError, RuntimeError) as error:
+        typer.echo(f"nflow: {error}", err=True)
+        await runtime.stop()
+        return 1
+    _say_what_to_curl(runtime)
+    stopped = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({stopped, runtime.failed}, return_when=asyncio.FIRST_COMPLETED)
+    failed = runtime.failed.done()
+    if failed:
+        typer.echo(f"nflow: the supervision tree gave up: {runtime.failed.result()}", err=True)
+    stopped.cancel()
+    await runtime.stop()
+    return 1 if failed else 0
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Playbook files.")],
+) -> None:
+    """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
+    from protocol.formats import read
+    from protocol.routing import RouteTable
+
+    bad = False
+    flows = []
+    for file in files:
+        try:
+            document = file.read_bytes()
+        except OSError as error:
+            typer.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+            bad = True
+            continue
+        reading = read(document, file.stem)
+        flows.extend(reading.flows)
+        for problem in reading.problems:
+            typer.echo(f"{file}: {'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
+        bad = bad or bool(reading.errors)
+    for conflict in RouteTable.build(flows).conflicts:
+        typer.echo(f"{'error' if conflict.fatal else 'warning'}: {conflict.path}: {conflict.message}")
+    typer.echo(f"{len(flows)} flow{'s' if len(flows) != 1 else ''} can be served")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Look at what this machine offers: engine, confinement, packages, clock, store."""
+    from gateway.doctor import examine
+
+    bad = False
+    for finding in examine(_settings(config, None, None)):
+        mark = "ok  " if finding.good else ("FAIL" if finding.fatal else "warn")
+        bad = bad or (finding.fatal and not finding.good)
+        typer.echo(f"{mark}  {finding.name:12} {finding.text}")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from gateway.version import VERSION
+
+    typer.echo(VERSION)
+
+
+def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
+    from protocol.errors import BadDocument
+    from protocol.settings import Settings
+
+    path = config if config is not None else Path("config.toml")
+    environment = dict(os.environ)
+    if host is not None:
+        environment["NFLOW_SERVER_HOST"] = host
+    if port is not None:
+        environment["NFLOW_SERVER_PORT"] = str(port)
+    try:
+        settings, warnings = Settings.load(path if config is not None or path.exists() else None, environment)
+    except BadDocument as error:
+        _refuse("\n".join(str(problem) for problem in error.problems))
+    for warning in warnings:
+        typer.echo(f"nflow: warning: {warning}", err=True)
+    return settings
+
+
+def _documents(name: str) -> dict[str, Path]:
+    """App name → file, for a file or for a folder of them."""
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            _refuse(f"{path} holds no .json file")
+        return {file.stem: file for file in files}
+    if path.is_file():
+        return {path.stem: path}
+    if path.suffix == ".json" or "/" in name:
+        return _refuse(f"{path}: there is no such file")
+    return _refuse(
+        f"app {name!r}: apps in nFlow's database are not read in this release; give -a FILE.json, or a folder"
+    )
+
+
+def _say_what_to_curl(runtime: Runtime) -> None:
+    typer.echo(f"nflow serves {len(runtime.catalogue.flows)} flows at {runtime.url}. Try:")
+    for flow in runtime.catalogue.flows:
+        for start in flow.starts:
+            method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "
+            typer.echo(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+
+
+def _refuse(why: str) -> NoReturn:
+    for line in why.splitlines():
+        typer.echo(f"nflow: {line}", err=True)
+    raise typer.Exit(2)

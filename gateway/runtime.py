@@ -1,0 +1,182 @@
+"""The whole runtime in one object: settings in, a supervised tree out. What the CLI serves and programs embed.
+
+    runtime = Runtime(settings, {"app": Path("playbook.json")})
+    async with runtime:
+        print(runtime.url)
+
+`start` returns once requests are answered; `stop` drains. The root's giving up is `failed`: the program then exits with
+an error and its orchestrator starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+import uvloop
+from actors.tracker import TrackerSettings
+
+from actors.catalogue import Catalogue
+from actors.kernel import ChildSpec, System
+from actors.process import RunSettings
+from actors.processes import Admission
+from actors.sandbox.pool import PoolSettings
+from actors.stores.sqlite import SqliteSettings
+from actors.tree import Parts, tree
+from gateway.figures import Figures
+from gateway.health import HealthSources
+from gateway.metrics import Metrics, Sources
+from gateway.routes import endpoints
+from gateway.server import Gateway, Listening, ServerSettings
+from gateway.version import VERSION
+from protocol.codec import TimeOrderedIds
+from protocol.sandbox import Limits
+from protocol.settings import Settings
+
+
+class Runtime:
+    """One runtime on the running loop."""
+
+    def __init__(self, settings: Settings, documents: Mapping[str, Path]) -> None:
+        self._settings = settings
+        self.system = System("system")
+        self.catalogue = Catalogue()
+        self.admission = Admission(settings.server.max_processes)
+        self.figures = Figures(time.time())
+        self.listening = Listening()
+        self._new_wid = TimeOrderedIds()
+        self._parts = _parts(settings, documents, self)
+        self._log = structlog.get_logger("runtime")
+
+    @property
+    def url(self) -> str:
+        """Where the server listens."""
+        if self.listening.address is None:
+            raise RuntimeError("the runtime is not started")
+        host, port = self.listening.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def failed(self) -> asyncio.Future[Any]:
+        """Done when the root gave up."""
+        return self.system.failed
+
+    async def start(self) -> None:
+        """Start the tree; returns once the server listens. Raises what made the root give up."""
+        await self.system.start(tree(self.system, self._parts, self._gateway()))
+        ready = asyncio.ensure_future(self.listening.ready.wait())
+        await asyncio.wait({ready, self.system.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            raise RuntimeError(f"the runtime did not start: {self.system.failed.result()}")
+        # What is here now stays for good: collections need not walk it again.
+        gc.collect()
+        gc.freeze()
+
+    async def stop(self) -> None:
+        """Drain and stop: accepted requests are answered, rows are flushed, sandboxes end."""
+        drain = self._settings.server.drain_seconds
+        await self.system.stop(2 * drain + 15.0)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def parts(self) -> Parts:
+        """What the tree is made with."""
+        return self._parts
+
+    def _gateway(self) -> ChildSpec:
+        settings, parts = self._settings, self._parts
+        server = settings.server
+        asked = ServerSettings(
+            host=server.host,
+            port=server.port,
+            max_body=server.max_body_mb << 20,
+            keepalive_seconds=min(server.keepalive_seconds, server.header_seconds),
+            body_seconds=server.body_seconds,
+            drain_seconds=server.drain_seconds,
+            durability=settings.store.durability,
+            debug=settings.debug.enabled,
+            access_log=server.access_log,
+        )
+        metrics = Metrics(
+            Sources(
+                self.system, self.figures, self.admission, parts.pool_figures, parts.forker_figures,
+                parts.tracker.spread.state if parts.tracker is not None else None, time.time,
+            )
+        )  # fmt: skip
+        health = HealthSources(self.figures, self.admission, parts.pool_figures, lambda: "", time.time, VERSION)
+        served = endpoints(settings.monitor, health, metrics)
+        return ChildSpec(
+            "gateway",
+            lambda: Gateway(asked, self.catalogue, self.admission, self.figures, served, self._new_wid, self.listening),
+            shutdown_seconds=server.drain_seconds + 1.0,
+        )
+
+
+def run(main: Callable[[], Any]) -> Any:
+    """Run a coroutine function on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) -> Parts:
+    server, vm_pool, store, tracker = settings.server, settings.vm_pool, settings.store, settings.tracker
+    scripts = structlog.get_logger("script")
+
+    def log(wid: str, node: str, level: str, text: str) -> None:
+        scripts.info(text, wid=wid, node=node, level=level)
+
+    return Parts(
+        documents=documents,
+        catalogue=runtime.catalogue,
+        admission=runtime.admission,
+        run=RunSettings(
+            max_steps=server.max_steps,
+            process_seconds=server.process_seconds,
+            host_call_seconds=server.host_call_seconds,
+            hostname=socket.gethostname(),
+            url_base=settings.url.url_base,
+            env=settings.env,
+        ),
+        limits=Limits(
+            memory_mb=vm_pool.max_memory_mb,
+            execution_seconds=vm_pool.max_execution_seconds,
+            operations=vm_pool.max_operations,
+            output_bytes=server.max_output_kb << 10,
+            log_bytes=server.max_log_kb << 10,
+            host_calls=server.max_host_calls,
+            host_call_seconds=server.host_call_seconds,
+        ),
+        pool=PoolSettings(
+            max_size=vm_pool.max_size,
+            preload_size=min(vm_pool.preload_size, vm_pool.max_size),
+            idle_seconds=vm_pool.idle_timeout * 60,
+            cleanup_seconds=vm_pool.cleanup_interval * 60,
+            wait_seconds=server.wait_seconds,
+            max_waiting=server.max_waiting,
+        ),
+        realm=server.realm,
+        new_wid=runtime._new_wid,
+        wall=time.time,
+        log=log,
+        store=SqliteSettings(Path(store.path)),
+        journal_capacity=store.journal_buffer,
+        tracker=TrackerSettings() if tracker.enabled else None,
+        drain_seconds=server.drain_seconds if server.drain_seconds < math.inf else 30.0,
+    )

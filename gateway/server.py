@@ -1,0 +1,270 @@
+"""The HTTP server: one handler for all requests, as an actor so that the tree
+starts it last and stops it first.
+
+A request is looked up in the fixed endpoints, then in the flows; a workflow request becomes a `StartProcess`, and the one
+reply to it becomes the response. Invariant: every accepted request gets exactly one response, also while draining. It
+talks to the admission (a call), the catalogue (a look-up) and to nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from actors.catalogue import Catalogue
+from actors.kernel import Actor, ReplySlot
+from actors.processes import Admission
+from gateway import statuses, translate
+from gateway.figures import Figures
+from gateway.statuses import ErrorAnswer
+from protocol.errors import BadDocument, NflowError
+from protocol.flow import Durability
+from protocol.process import Answer, CancelProcess, Failure, Reply, Request
+from protocol.routing import Match
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What of `[server]` the gateway obeys. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body: int = 10 << 20
+    keepalive_seconds: float = 15.0
+    """Also the deadline of a request's headers: aiohttp has no other."""
+    body_seconds: float = 30.0
+    """Deadline for receiving a request's body."""
+    drain_seconds: float = 30.0
+    durability: Durability = Durability.TRACKED
+    debug: bool = False
+    access_log: bool = False
+
+
+class Listening:
+    """Where the server listens, once it does."""
+
+    __slots__ = ("address", "ready")
+
+    def __init__(self) -> None:
+        self.address: tuple[str, int] | None = None
+        self.ready = asyncio.Event()
+
+
+class Gateway(Actor[None]):
+    """The HTTP server."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        catalogue: Catalogue,
+        admission: Admission,
+        figures: Figures,
+        endpoints: Mapping[str, Endpoint],
+        new_wid: Callable[[], str],
+        listening: Listening,
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._admission = admission
+        self._figures = figures
+        self._endpoints = endpoints
+        self._new_wid = new_wid
+        self._listening = listening
+        self._runner: web.ServerRunner | None = None
+        self._log = structlog.get_logger("gateway")
+
+    async def started(self) -> None:
+        """Bind and listen. An address in use is a failed start."""
+        settings = self._settings
+        server = web.Server(
+            self._handle,  # type: ignore[arg-type] # web.Request is what the factory below makes of it
+            request_factory=self._request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=settings.keepalive_seconds,
+            lingering_time=1.0,
+            logger=ServerLog(self._log),
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=settings.drain_seconds)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=4096, reuse_address=True)
+        await site.start()
+        address = self._runner.addresses[0]
+        self._listening.address = (address[0], address[1])
+        self._listening.ready.set()
+
+    def receive(self, message: None) -> None:
+        """The gateway takes no messages: its requests come by HTTP."""
+
+    async def stopping(self) -> None:
+        """Close the door, answer whoever is inside, then go."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    def released(self) -> None:
+        """After a kill or a crash the sockets are closed without ceremony."""
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                server = getattr(site, "_server", None)
+                if server is not None:
+                    server.close()
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, protocol._loop, client_max_size=self._settings.max_body
+        )
+
+    # --- one request ---
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        figures, began = self._figures, monotonic()
+        figures.active += 1
+        status, workflow = 499, False
+        try:
+            endpoint = self._endpoints.get(request.path) if self._endpoints else None
+            if endpoint is not None and request.method in SAFE_METHODS:
+                response = await endpoint(request)
+            else:
+                raw_path, _, query_string = request.raw_path.partition("?")
+                match = self._catalogue.table.find(request.method, raw_path)
+                if match is None:
+                    response = _error(statuses.NOT_FOUND)
+                else:
+                    workflow = True
+                    response = await self._run(request, match, raw_path, query_string)
+            status = response.status
+            return response
+        finally:
+            figures.active -= 1
+            seconds = monotonic() - began
+            figures.answered(status, workflow=workflow, seconds=seconds)
+            if self._settings.access_log:
+                self._log.info(
+                    "request", method=request.method, path=request.path, status=status, seconds=round(seconds, 6)
+                )
+
+    async def _run(self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str) -> web.Response:
+        try:
+            body = await self._body(request) if request.body_exists else b""
+        except _BadBodyError as bad:
+            return _error(bad.answer)
+        slot: ReplySlot[Reply] = ReplySlot()
+        wid = self._new_wid()
+        try:
+            content_type = request.headers.get("Content-Type", "") if body else ""
+            asked = Request(
+                request.method, raw_path, query_string, translate.parse_query(query_string),
+                translate.parse_form(content_type, body), request._message.raw_headers, body, _peer(request),
+                request.host, request.scheme,
+            )  # fmt: skip
+            start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot)
+            process = self._admission.start(start)
+        except BadDocument as error:
+            return _error(statuses.plain(400, str(error)))
+        except NflowError as error:
+            return _error(statuses.error_answer(error, None, debug=self._settings.debug))
+        try:
+            reply = await slot
+        except asyncio.CancelledError:
+            finish = match.start.finish_on_disconnect
+            if not (request.method not in SAFE_METHODS if finish is None else finish):
+                process.tell(CancelProcess("the client left"))
+            raise
+        return self._response(reply, match)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        limit = self._settings.max_body
+        if (request.content_length or 0) > limit:
+            raise _BadBodyError(_too_large(limit))
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise _BadBodyError(_too_large(limit)) from None
+        except TimeoutError:
+            seconds = self._settings.body_seconds
+            raise _BadBodyError(
+                statuses.plain(408, f"the body did not arrive within {seconds:g} s (server.body_seconds)")
+            ) from None
+        except web.PayloadAccessError as error:
+            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {error}")) from None
+        except BadHttpMessage as error:
+            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {error.message}")) from None
+
+    def _response(self, reply: Reply, match: Match) -> web.Response:
+        match reply:
+            case Answer(status, content_type, body, headers, wid, forked):
+                response = web.Response(status=status, body=body)
+                if content_type:
+                    response.headers["Content-Type"] = content_type
+            case Failure(error, node, wid, forked):
+                found = match.flow.nodes.get(node)
+                answer = statuses.error_answer(error, found, debug=self._settings.debug)
+                response, headers = _error(answer), ()
+        into = response.headers
+        for name, value in headers:
+            into.add(name, value)
+        into["Nflow-Wid-1"] = wid
+        if forked:
+            into["Dromedary-Wid-2"] = forked
+        return response
+
+
+class _BadBodyError(Exception):
+    def __init__(self, answer: ErrorAnswer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class ServerLog:
+    """What aiohttp's server logs, at one line each: a malformed request is no bug of ours and needs no traceback."""
+
+    __slots__ = ("_log",)
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def exception(self, message: str, *arguments: Any, exc_info: BaseException | None = None) -> None:
+        """A request that could not be parsed, or a bug in the handler."""
+        if isinstance(exc_info, BadHttpMessage):
+            self._log.info("bad request", reason=str(exc_info.message).splitlines()[0] if exc_info.message else "")
+        else:
+            self._log.error(message % arguments if arguments else message, error=repr(exc_info))
+
+    def debug(self, message: str, *arguments: Any, exc_info: BaseException | None = None) -> None:
+        """Chatter about connections."""
+
+    def warning(self, message: str, *arguments: Any) -> None:
+        """A setting the server did not take."""
+        self._log.warning(message % arguments if arguments else message)
+
+
+def _too_large(limit: int) -> ErrorAnswer:
+    return statuses.plain(413, f"the body is larger than {limit} bytes (server.max_body_mb)")
+
+
+def _error(answer: ErrorAnswer) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body)
+    if answer.body:
+        response.headers["Content-Type"] = "application/json"
+    for name, value in answer.headers:
+        response.headers[name] = value
+    return response
+
+
+def _peer(request: web.BaseRequest) -> str:
+    peer = request._transport_peername
+    if isinstance(peer, (tuple, list)):
+        return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
+    return str(peer or "")

@@ -1,0 +1,94 @@
+"""One table: error → HTTP status and body. The only place that knows both.
+
+Bodies follow the shapes callers of nFlow parse (`{"message","actor"}`, `{"error"}`, `{"code","message"}`), written as
+Go writes JSON. Source code of a node is shown in debug mode only.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from protocol.codec import go_json
+from protocol.errors import (
+    AskError,
+    BadDocument,
+    Expired,
+    LimitExceeded,
+    NflowError,
+    NodeError,
+    Overloaded,
+    RunCancelled,
+    SandboxLost,
+    ScriptError,
+    Unavailable,
+)
+from protocol.flow import Node
+from protocol.process import Pairs
+
+SOURCE_KEYS = frozenset({"code", "compile", "script"})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: Pairs = ()
+
+
+NOT_FOUND = ErrorAnswer(404, go_json({"code": 404, "message": "not found"}))
+
+
+def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorAnswer:
+    """What the caller of a failed run gets."""
+    match error:
+        case ScriptError():
+            prefix = "Script compilation error: " if error.compiling else ""
+            return ErrorAnswer(500, go_json({"actor": _actor(node, debug), "message": f"{prefix}{error}"}))
+        case LimitExceeded():
+            return ErrorAnswer(408, go_json({"actor": _actor(node, debug), "message": str(error)}))
+        case SandboxLost(own_fault=True):
+            return ErrorAnswer(500, go_json({"actor": _actor(node, debug), "message": str(error)}))
+        case NodeError(kind=str(kind)):
+            return ErrorAnswer(500, go_json({"error": str(error), "type": kind}))
+        case NodeError():
+            return ErrorAnswer(500, go_json({"error": str(error)}))
+        case Overloaded() | Unavailable():
+            return unavailable(str(error), error.retry_after)
+        case SandboxLost() | Expired():
+            return unavailable(str(error), 1.0)
+        case RunCancelled():
+            return ErrorAnswer(200, b"")
+        case BadDocument():
+            return ErrorAnswer(400, go_json({"code": 400, "message": str(error)}))
+        case AskError():
+            return ErrorAnswer(500, go_json({"message": "Internal Server Error"}))
+        case _:
+            return ErrorAnswer(500, go_json({"message": "Internal Server Error"}))
+
+
+def unavailable(why: str, retry_after: float) -> ErrorAnswer:
+    """503 with an honest Retry-After, in whole seconds."""
+    return ErrorAnswer(503, go_json({"error": why}), (("Retry-After", str(max(1, math.ceil(retry_after)))),))
+
+
+def plain(status: int, message: str) -> ErrorAnswer:
+    """An error of the request itself, before any run."""
+    return ErrorAnswer(status, go_json({"code": status, "message": message}))
+
+
+def _actor(node: Node | None, debug: bool) -> dict[str, Any]:
+    """The failed node as Go shows it; its source only in debug mode."""
+    if node is None:
+        return {}
+    data = {key: value for key, value in node.data.items() if debug or key not in SOURCE_KEYS}
+    data.setdefault("storage_id", str(uuid.uuid4()))
+    outputs = {
+        name: {"connections": [{"node": target, "output": "input_1"}] if target is not None else []}
+        for name, target in node.outputs.items()
+    }
+    return {"data": data, "outputs": outputs}

@@ -1,0 +1,73 @@
+"""Between HTTP and the system's words, both ways. Pure: no I/O, no actors, no aiohttp.
+
+A request path is routed as it came; what a script sees of it is decoded here once. Every refusal names what is wrong.
+"""
+
+from __future__ import annotations
+
+from email.message import Message
+from urllib.parse import parse_qsl
+
+from actors.nodes.script_request import EMPTY, first_payload
+from protocol.codec import loads
+from protocol.errors import BadDocument, Problem
+from protocol.flow import Durability
+from protocol.process import Pairs, Reply, Request, StartProcess
+from protocol.refs import Recipient
+from protocol.routing import Match
+
+MAX_FIELDS = 1_000
+FORM = "application/x-www-form-urlencoded"
+
+
+def parse_query(query_string: str) -> Pairs:
+    """Decoded pairs in order. Raises BadDocument when there are too many."""
+    if not query_string:
+        return ()
+    return _pairs(query_string, "query")
+
+
+def parse_form(content_type: str, body: bytes) -> Pairs:
+    """Fields of an urlencoded body; nothing for other bodies."""
+    if not body or not content_type or _media_type(content_type) != FORM:
+        return ()
+    return _pairs(body.decode("utf-8", "replace"), "body")
+
+
+def start_process(
+    wid: str, match: Match, request: Request, content_type: str, default: Durability, reply_to: Recipient[Reply]
+) -> StartProcess:
+    """The message that begins a run. Raises BadDocument for a body the flow must have as JSON and that is none."""
+    start = match.start
+    payload = EMPTY
+    if request.query or request.form:
+        payload = first_payload(request.query, request.form)
+    if start.body_as_payload and request.body and not request.form:
+        payload = _body_payload(request, content_type, payload)
+    return StartProcess(
+        wid, match.flow, start, match.variables, match.endpoint, request, payload,
+        start.durability if start.durability is not None else default, reply_to,
+    )  # fmt: skip
+
+
+def _body_payload(request: Request, content_type: str, otherwise: bytes) -> bytes:
+    media = _media_type(content_type)
+    if media and media != "application/json" and not media.endswith("+json"):
+        return otherwise
+    loads(request.body, "body")
+    return request.body
+
+
+def _pairs(text: str, where: str) -> Pairs:
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError:
+        raise BadDocument([Problem(where, f"more than {MAX_FIELDS} fields")]) from None
+
+
+def _media_type(content_type: str) -> str:
+    if ";" not in content_type:
+        return content_type.strip().lower()
+    header = Message()
+    header["content-type"] = content_type
+    return header.get_content_type()

@@ -1,0 +1,116 @@
+"""Requests into the system's words."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.nodes.script_request import EMPTY, script_request
+from gateway import translate
+from protocol.codec import loads
+from protocol.errors import BadDocument
+from protocol.flow import Durability, Flow, Start
+from protocol.process import Request, StartProcess
+from protocol.routing import Match
+
+FLOW = Flow("app", "Home", {}, (), "hash")
+
+
+class Nobody:
+    def tell(self, message: object) -> None: ...
+
+
+def request(method: str = "GET", path: str = "/a", query: str = "", body: bytes = b"", content: str = "") -> Request:
+    return Request(
+        method, path, query, translate.parse_query(query), translate.parse_form(content, body),
+        ((b"Host", b"h"), (b"x-trace-ID", b"1"), (b"X-Trace-Id", b"2")), body, "127.0.0.1:5", "h", "http",
+    )  # fmt: skip
+
+
+def start(asked: Request, *, content: str = "", body_as_payload: bool = False) -> StartProcess:
+    way = Start("s", asked.method, asked.path, "a", body_as_payload=body_as_payload)
+    match = Match(FLOW, way, (("name", "a b"),), asked.path)
+    return translate.start_process("wid", match, asked, content, Durability.NONE, Nobody())
+
+
+def given_to(script: StartProcess, *needs: str) -> dict:
+    return loads(script_request(script, frozenset(needs), {"A": "1"}, "http://base"))
+
+
+def test_a_script_that_needs_nothing_is_given_nothing() -> None:
+    assert script_request(start(request()), frozenset(), {}, "") == EMPTY
+
+
+def test_the_first_payload_is_made_of_query_values() -> None:
+    assert loads(start(request(query="x=1&x=2&y=3&nflow_next_node_run=n")).payload) == {"x": ["1", "2"], "y": "3"}
+
+
+def test_a_form_joins_the_query_in_the_payload() -> None:
+    asked = request(
+        "POST", query="x=1", body=b"x=2&name=ana+b", content="application/x-www-form-urlencoded; charset=utf-8"
+    )
+    assert loads(start(asked).payload) == {"x": ["1", "2"], "name": "ana b"}
+
+
+def test_a_json_body_is_not_the_payload_of_a_playbook() -> None:
+    assert start(request("POST", body=b'{"a":1}'), content="application/json").payload == EMPTY
+
+
+@pytest.mark.parametrize("body", [b'{"value":2}', b"[1,2]", b"3", b'"text"', b"null"])
+def test_a_json_body_is_the_payload_of_a_manual_flow(body: bytes) -> None:
+    assert start(request("POST", body=body), content="application/json", body_as_payload=True).payload == body
+
+
+def test_a_manual_flow_refuses_a_body_that_is_no_json() -> None:
+    with pytest.raises(BadDocument, match="body"):
+        start(request("POST", body=b"{"), content="application/json", body_as_payload=True)
+
+
+def test_post_data_holds_the_path_and_the_fields_of_a_json_object() -> None:
+    told = given_to(start(request("POST", "/a/b", "q=1", b'{"n":[1]}'), content="application/json"), "post_data")
+    assert told == {"post_data": {"*": "a/b", "n": [1]}}
+
+
+def test_post_data_of_a_get_holds_its_query() -> None:
+    assert given_to(start(request(query="q=1&q=2")), "post_data") == {"post_data": {"*": "a", "q": "1"}}
+
+
+def test_post_data_survives_a_body_that_is_no_json() -> None:
+    assert given_to(start(request("POST", body=b"{")), "post_data") == {"post_data": {"*": "a"}}
+
+
+def test_headers_have_canonical_names_and_all_their_values() -> None:
+    assert given_to(start(request()), "headers") == {"headers": {"Host": ["h"], "X-Trace-Id": ["1", "2"]}}
+
+
+def test_the_other_globals_are_told_by_name() -> None:
+    told = given_to(start(request(query="q=1")), "vars", "query", "meta", "env", "url_base", "wid", "endpoint")
+    assert told == {
+        "vars": {"name": "a b"},
+        "query": [["q", "1"]],
+        "query_string": "q=1",
+        "meta": {"method": "GET", "path": "/a", "host": "h", "scheme": "http", "remote": "127.0.0.1:5"},
+        "env": {"A": "1"},
+        "url_base": "http://base",
+        "wid": "wid",
+        "endpoint": "/a",
+    }
+
+
+def test_a_query_of_too_many_fields_is_refused() -> None:
+    with pytest.raises(BadDocument, match="more than 1000"):
+        translate.parse_query("&".join(["a=1"] * 1_001))
+
+
+@given(
+    st.text(),
+    st.binary(max_size=200),
+    st.sampled_from(["", "application/json", "application/x-www-form-urlencoded", "x;y;"]),
+)
+def test_no_query_and_no_body_is_a_crash(query: str, body: bytes, content: str) -> None:
+    with contextlib.suppress(BadDocument):
+        asked = request("POST", "/a", query.encode("utf-8", "replace").decode(), body, content)
+        given_to(start(asked, content=content, body_as_payload=True), "post_data", "query", "fields", "headers")
