@@ -13,6 +13,8 @@
      │   ├─ Expired          the deadline passed
      │   ├─ Gone             the actor has ended, or never was
      │   └─ Crashed          the actor crashed on this message; carries the cause
+     ├─ UnusableStore        a store's data belongs to another program or a newer version
+     ├─ RestartsExhausted    a supervisor gave up on its children; its cause is the last child's
      ├─ SandboxLost          the sandbox process ended under the script; says whose fault it was
      └─ BadFrame             bytes from a sandbox that are not a frame
 
@@ -130,6 +132,14 @@ class Crashed(AskError):
     def __init__(self, cause: BaseException, path: str = "") -> None:
         super().__init__(f"{path or 'the actor'} crashed: {type(cause).__name__}: {cause}")
         self.cause = cause
+
+
+class UnusableStore(NflowError):
+    """The store's data belongs to another program or a newer version."""
+
+
+class RestartsExhausted(NflowError):
+    """The children of a supervisor failed too often."""
 
 
 class SandboxLost(NflowError):
