@@ -1,0 +1,46 @@
+"""The actor kernel: one scheduler, one supervision tree, no domain.
+
+Storeys, each importing only those above it in this list:
+    spec, timer, deadlines    what is said about actors; time
+    engine, mailbox, ref      the ready queue; the lanes; the addresses in front of them
+    context, actor            what an actor may do, and what its author writes
+    life, nursery, cell       the states of one actor; its children; its turns
+    snapshot, system          the tree as operators see it; the tree itself
+    clock, probe, threads     shipped parts: virtual time, the test actor, actors that block (pykka)
+
+The contract is `actors/README.md`; every law in it has a test in `tests/laws`. Users import from here only.
+"""
+
+from __future__ import annotations
+
+from actors.kernel.actor import Actor, Supervisor
+from actors.kernel.clock import ManualClock, StalledError
+from actors.kernel.context import Context
+from actors.kernel.probe import Probe
+from actors.kernel.ref import ActorRef, ReplySlot
+from actors.kernel.snapshot import ActorState
+from actors.kernel.spec import Backoff, ChildSpec, Intensity, Mailbox, Restart, Strategy
+from actors.kernel.system import System
+from actors.kernel.threads import BlockingActor
+from actors.kernel.timer import Timer
+
+__all__ = [
+    "Actor",
+    "ActorRef",
+    "ActorState",
+    "Backoff",
+    "BlockingActor",
+    "ChildSpec",
+    "Context",
+    "Intensity",
+    "Mailbox",
+    "ManualClock",
+    "Probe",
+    "ReplySlot",
+    "Restart",
+    "StalledError",
+    "Strategy",
+    "Supervisor",
+    "System",
+    "Timer",
+]
