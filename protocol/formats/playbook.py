@@ -33,6 +33,8 @@ def read_playbook(
     if not isinstance(flows, dict):
         yield None, [Problem(TOP, "must be an object of flows")]
         return
+    if not flows:
+        yield None, [Problem(TOP, "empty: it has no flows", fatal=False)]
     doubled = set(document.doubled_keys(flows))
     for name, raw in flows.items():
         findings = Findings()
