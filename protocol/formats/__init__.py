@@ -13,7 +13,7 @@ from typing import Final
 
 from protocol.errors import Problem
 from protocol.flow import Flow
-from protocol.formats.document import MAX_BYTES, Document, parse
+from protocol.formats.document import MAX_BYTES, MAX_PROBLEMS, Document, parse
 from protocol.formats.graph import Findings
 from protocol.formats.manual import looks_manual, read_manual
 from protocol.formats.playbook import TOP, read_playbook
@@ -66,7 +66,9 @@ def _read_playbook(parsed: Document, app: str, modules: Mapping[str, str]) -> Re
     flows: list[Flow] = []
     problems: list[Problem] = []
     for flow, found in read_playbook(parsed, app, modules):
-        problems += found
+        problems += found[:MAX_PROBLEMS]
+        if len(found) > MAX_PROBLEMS:
+            problems.append(Problem(found[0].path, f"and {len(found) - MAX_PROBLEMS} more problems in this flow"))
         if flow is not None:
             flows.append(flow)
     return Reading(tuple(flows), tuple(problems))

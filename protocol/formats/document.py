@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ MAX_BYTES: Final = 16 << 20
 MAX_DEPTH: Final = 100
 """Deepest nesting counted from the part that is looked at."""
 MAX_PROBLEMS: Final = 200
-"""Problems reported of one part: more help nobody."""
+"""Problems looked for in one part: more help nobody."""
 
 _PLAIN_KEY: Final = re.compile(r"[\w$-]+\Z")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -51,20 +52,24 @@ class Document:
 
     def blemishes(self, part: Any, path: str) -> list[Problem]:
         """Everything in `part` that no runtime could take as written. `path` is where the part lies."""
-        problems: list[Problem] = []
-        rest: list[tuple[Any, Trail, int]] = [(part, None, 0)]
-        while rest:
-            if len(problems) >= MAX_PROBLEMS:
-                problems.append(Problem(path, f"has more than {MAX_PROBLEMS} such problems; the others are not listed"))
-                break
-            item, trail, depth = rest.pop()
-            problems.extend(Problem(spell(path, trail), message) for message in self._faults(item, depth))
-            if depth > MAX_DEPTH:
-                continue
-            if isinstance(item, dict):
-                rest.extend((child, (trail, key), depth + 1) for key, child in reversed(item.items()))
-            elif isinstance(item, list):
-                rest.extend((child, (trail, index), depth + 1) for index, child in reversed(list(enumerate(item))))
+        problems = [Problem(path, message) for message in self._faults(part, 0)]
+        # A stack of iterators, not of values: a list of millions of empty lists must not be held twice.
+        open_parts: list[tuple[Iterator[tuple[str | int, Any]], Trail]] = []
+        if isinstance(part, dict | list):
+            open_parts.append((_children(part), None))
+        while open_parts:
+            children, trail = open_parts[-1]
+            for key, child in children:
+                found = self._faults(child, len(open_parts))
+                if found:
+                    problems.extend(Problem(spell(path, (trail, key)), message) for message in found)
+                    if len(problems) >= MAX_PROBLEMS:
+                        return problems[:MAX_PROBLEMS]
+                if isinstance(child, dict | list) and len(open_parts) <= MAX_DEPTH:
+                    open_parts.append((_children(child), (trail, key)))
+                    break
+            else:
+                open_parts.pop()
         return problems
 
     def _faults(self, item: Any, depth: int) -> list[str]:
@@ -142,6 +147,10 @@ def spell(path: str, trail: Trail) -> str:
     for step in reversed(steps):
         path = join(path, step)
     return path
+
+
+def _children(part: dict[str, Any] | list[Any]) -> Iterator[tuple[str | int, Any]]:
+    return iter(part.items()) if isinstance(part, dict) else iter(enumerate(part))
 
 
 def _text_faults(text: str) -> list[str]:
