@@ -95,6 +95,10 @@ class Journal(Actor[Record | _Outcome]):
         """Counts since this incarnation began."""
         return JournalState(self._recorded, self._refused, len(self._waiting) + len(self._batch), self._commits)
 
+    def started(self) -> None:
+        """Runs find it by name."""
+        self.context.system.register("journal", self.context.ref)
+
     def receive(self, message: Record | _Outcome) -> None:
         """Take a record, or hear how the commit went."""
         match message:

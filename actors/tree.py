@@ -1,36 +1,42 @@
 """The supervision tree as code: the one file that knows all actors. Start order is list order, stop is the reverse.
 
     root            rest_for_one   3 / 60 s, then the program ends and its orchestrator starts it again
-     ├ stores       one_for_one    flows, writer (SQLite), journal        an outage is a state, not a crash
-     ├ services     one_for_one    tracker batchers                       flushed on stop
+     ├ stores       one_for_one    flows, the store's threads, journal    an outage is a state, not a crash
+     ├ services     one_for_one    tracker batchers, retention            flushed on stop
      ├ sandboxes    one_for_all    forker (zygotes), pool (└ sandboxes)
      ├ processes    dynamic        one actor per run; drained on stop
      └ gateway                     received as a child spec: actors never import it; stops first, so drains first
 
-Per gateway worker: sandboxes, processes, tracker batchers. One per deployment: the SQLite writer and the journal.
+Per gateway worker: sandboxes, processes, tracker batchers. One per deployment: the SQLite writer, journal, retention.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from actors.catalogue import Catalogue, Flows
-from actors.journal import Journal
-from actors.kernel import Backoff, ChildSpec, Intensity, Mailbox, Strategy, Supervisor, System
+from actors.journal import Journal, JournalSettings
+from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
 from actors.process import RunSettings, Services
 from actors.processes import Admission, Processes
+from actors.retention import Retention
 from actors.sandbox.forker import Forker, ForkerFigures
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
-from actors.stores.sqlite import SqliteSettings, SqliteWriter
-from actors.tracker import TrackerSettings, batchers
+from actors.stores.store import Store
+from actors.tracker import Tracker
 from protocol.flow import Realm
 from protocol.refs import Ref
 from protocol.sandbox import Limits
+from protocol.storage import RetentionDays
+
+PATIENT = Backoff(0.1, 5.0)
+CALM = Intensity(5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,18 @@ class Parts:
     new_wid: Callable[[], str]
     wall: Callable[[], float]
     log: Callable[[str, str, str, str], None]
-    store: SqliteSettings | None
-    """None: nothing is written down, so durable flows are refused."""
-    journal_capacity: int
-    tracker: TrackerSettings | None
+    store: Store | None
+    """None: nothing is written down, so a durable run fails."""
+    journal: JournalSettings
+    tracker: Tracker | None
+    retention: RetentionDays
+    retention_seconds: float
     drain_seconds: float
     kinds: Registry = field(default_factory=dict)
     pool_figures: PoolFigures = field(default_factory=PoolFigures)
     forker_figures: ForkerFigures = field(default_factory=ForkerFigures)
-
-
-PATIENT = Backoff(0.1, 5.0)
-CALM = Intensity(5, 10.0)
+    sandbox: Callable[[Ref[Any]], Actor[Any]] | None = None
+    """Given the pool: makes a sandbox actor of another kind (simulations). None: real processes."""
 
 
 def tree(system: System, parts: Parts, gateway: ChildSpec) -> ChildSpec:
@@ -67,7 +73,7 @@ def tree(system: System, parts: Parts, gateway: ChildSpec) -> ChildSpec:
         "root",
         [
             _branch("stores", _stores(system, parts)),
-            _branch("services", _services(system, parts)),
+            _branch("services", _services(parts)),
             _branch("sandboxes", _sandboxes(system, parts), Strategy.ONE_FOR_ALL),
             ChildSpec("processes", lambda: _processes(system, parts), shutdown_seconds=parts.drain_seconds),
             gateway,
@@ -83,7 +89,7 @@ def _branch(
     strategy: Strategy = Strategy.ONE_FOR_ONE,
     intensity: Intensity = CALM,
 ) -> ChildSpec:
-    return ChildSpec(name, lambda: Supervisor(children, strategy, intensity), shutdown_seconds=float("inf"))
+    return ChildSpec(name, lambda: Supervisor(children, strategy, intensity), shutdown_seconds=math.inf)
 
 
 def _stores(system: System, parts: Parts) -> list[ChildSpec]:
@@ -91,34 +97,33 @@ def _stores(system: System, parts: Parts) -> list[ChildSpec]:
     store = parts.store
     if store is None:
         return [flows]
-    writer = ChildSpec("writer", lambda: SqliteWriter(store), backoff=PATIENT)
-    journal = ChildSpec(
-        "journal",
-        lambda: Journal(_known(system, "writer")),
-        mailbox=Mailbox(parts.journal_capacity),
-        backoff=PATIENT,
-    )
-    return [flows, writer, journal]
+    journal = ChildSpec("journal", lambda: Journal(store, parts.journal), backoff=PATIENT)
+    return [flows, *store.children(), journal]
 
 
-def _services(system: System, parts: Parts) -> list[ChildSpec]:
-    tracker = parts.tracker
-    return batchers(tracker, lambda: _known(system, "writer")) if tracker is not None else []
+def _services(parts: Parts) -> list[ChildSpec]:
+    services: list[ChildSpec] = []
+    if parts.tracker is not None:
+        services.extend(parts.tracker.children())
+    store = parts.store
+    if store is not None:
+        keep = parts.retention, parts.retention_seconds, parts.wall
+        services.append(ChildSpec("retention", lambda: Retention(store, *keep), backoff=PATIENT))
+    return services
 
 
 def _sandboxes(system: System, parts: Parts) -> list[ChildSpec]:
     def sandbox(pool: Ref[Any], number: int) -> ChildSpec:
-        return ChildSpec(
-            f"sandbox-{number}",
-            lambda: Sandbox(pool, _known(system, "forker"), parts.limits),
-            shutdown_seconds=1.0,
-            counts=counts_as_failure,
-        )
+        def make() -> Actor[Any]:
+            if parts.sandbox is not None:
+                return parts.sandbox(pool)
+            return Sandbox(pool, _known(system, "forker"), parts.limits)
 
-    return [
-        ChildSpec("forker", lambda: Forker(parts.forker_figures)),
-        ChildSpec("pool", lambda: Pool(parts.pool, sandbox, parts.pool_figures)),
-    ]
+        return ChildSpec(f"sandbox-{number}", make, shutdown_seconds=1.0, counts=counts_as_failure)
+
+    forker = ChildSpec("forker", lambda: Forker(parts.forker_figures))
+    pool = ChildSpec("pool", lambda: Pool(parts.pool, sandbox, parts.pool_figures))
+    return [forker, pool] if parts.sandbox is None else [pool]
 
 
 def _known(system: System, name: str) -> Ref[Any]:
@@ -140,6 +145,6 @@ def _processes(system: System, parts: Parts) -> Processes:
             new_wid=parts.new_wid,
             log=parts.log,
             journal=_known(system, "journal") if parts.store is not None else None,
-            track=parts.tracker.spread.track if parts.tracker is not None else None,
+            track=parts.tracker.track if parts.tracker is not None else None,
         ),
     )

@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from gateway.runtime import Runtime
+    from protocol.flow import Flow
     from protocol.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="An actor-based runtime for workflows.")
@@ -95,7 +96,7 @@ def check(
     from protocol.routing import RouteTable
 
     bad = False
-    flows = []
+    flows: list[Flow] = []
     for file in files:
         try:
             document = file.read_bytes()

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.stores.sqlite import examine as examine_store
 
 from actors.sandbox import confine
 from gateway.ownership import intruders

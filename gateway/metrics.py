@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from actors.kernel.events import EventFigures
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from actors.kernel import System
+from actors.kernel import ActorState, System
 from actors.processes import Admission
 from actors.sandbox.forker import ForkerFigures
 from actors.sandbox.pool import PoolFigures
 from gateway.figures import BUCKETS, Figures
+from gateway.kernel_figures import KernelFigures
 from protocol.tracking import TrackerState
 
+RUNS = "/root/processes/"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -33,7 +34,7 @@ class Sources:
     admission: Admission
     pool: PoolFigures
     forker: ForkerFigures
-    events: EventFigures
+    events: KernelFigures
     tracker: Callable[[], TrackerState] | None
     wall: Callable[[], float]
 
@@ -116,7 +117,8 @@ class Metrics(Collector):
 
     def _actors(self) -> Iterator[Metric]:
         system, events = self._sources.system, self._sources.events
-        yield GaugeMetricFamily("nflow_actors", "Actors alive", system.actor_count)
+        resident = [state for state in flatten(system.snapshot()) if not state.path.startswith(RUNS)]
+        yield GaugeMetricFamily("nflow_actors", "Actors alive", len(resident) + len(self._sources.admission.active))
         yield CounterMetricFamily("nflow_actor_crashes", "Incarnations that ended with an exception", events.crashes)
         yield CounterMetricFamily(
             "nflow_actor_restarts", "Incarnations that took the place of another", events.restarts
@@ -125,8 +127,8 @@ class Metrics(Collector):
         yield CounterMetricFamily("nflow_mailbox_overflows", "Episodes of a full mailbox", events.overflows)
         yield CounterMetricFamily("nflow_dead_letters", "Messages that reached nobody", system.dead_letters)
         depth = GaugeMetricFamily("nflow_mailbox_depth", "Messages waiting, by resident actor", labels=["actor"])
-        for path, waiting in system.mailboxes():
-            depth.add_metric([path], waiting)
+        for state in resident:
+            depth.add_metric([state.path], state.mailbox)
         yield depth
 
     def _tracker(self) -> Iterator[Metric]:
@@ -139,3 +141,10 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "nflow_tracker_failed_batches", "Tracker batches the store did not take", state.failed_batches
         )
+
+
+def flatten(state: ActorState) -> Iterator[ActorState]:
+    """An actor and all below it."""
+    yield state
+    for child in state.children:
+        yield from flatten(child)

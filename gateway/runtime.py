@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -22,17 +21,20 @@ from typing import Any, Self
 
 import structlog
 import uvloop
-from actors.tracker import TrackerSettings
 
 from actors.catalogue import Catalogue
+from actors.journal import JournalSettings
 from actors.kernel import ChildSpec, System
 from actors.process import RunSettings
 from actors.processes import Admission
 from actors.sandbox.pool import PoolSettings
 from actors.stores.sqlite import SqliteSettings
+from actors.stores.sqlite_store import SqliteStore
+from actors.tracker import Tracker, TrackerSettings
 from actors.tree import Parts, tree
 from gateway.figures import Figures
 from gateway.health import HealthSources
+from gateway.kernel_figures import KernelFigures
 from gateway.metrics import Metrics, Sources
 from gateway.routes import endpoints
 from gateway.server import Gateway, Listening, ServerSettings
@@ -40,6 +42,7 @@ from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
 from protocol.sandbox import Limits
 from protocol.settings import Settings
+from protocol.storage import RetentionDays
 
 
 class Runtime:
@@ -48,6 +51,8 @@ class Runtime:
     def __init__(self, settings: Settings, documents: Mapping[str, Path]) -> None:
         self._settings = settings
         self.system = System("system")
+        self._kernel = KernelFigures()
+        self.system.subscribe(self._kernel.hear)
         self.catalogue = Catalogue()
         self.admission = Admission(settings.server.max_processes)
         self.figures = Figures(time.time())
@@ -71,12 +76,9 @@ class Runtime:
 
     async def start(self) -> None:
         """Start the tree; returns once the server listens. Raises what made the root give up."""
+        if self._parts.store is not None:
+            await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))
-        ready = asyncio.ensure_future(self.listening.ready.wait())
-        await asyncio.wait({ready, self.system.failed}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            ready.cancel()
-            raise RuntimeError(f"the runtime did not start: {self.system.failed.result()}")
         # What is here now stays for good: collections need not walk it again.
         gc.collect()
         gc.freeze()
@@ -85,6 +87,8 @@ class Runtime:
         """Drain and stop: accepted requests are answered, rows are flushed, sandboxes end."""
         drain = self._settings.server.drain_seconds
         await self.system.stop(2 * drain + 15.0)
+        if self._parts.store is not None:
+            await self._parts.store.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,13 +118,22 @@ class Runtime:
             debug=settings.debug.enabled,
             access_log=server.access_log,
         )
+        tracker, store = parts.tracker, parts.store
         metrics = Metrics(
             Sources(
                 self.system, self.figures, self.admission, parts.pool_figures, parts.forker_figures,
-                parts.tracker.spread.state if parts.tracker is not None else None, time.time,
+                self._kernel,
+                (lambda: tracker.state) if tracker is not None else None, time.time,
             )
         )  # fmt: skip
-        health = HealthSources(self.figures, self.admission, parts.pool_figures, lambda: "", time.time, VERSION)
+        health = HealthSources(
+            self.figures,
+            self.admission,
+            parts.pool_figures,
+            lambda: store.state.reason if store is not None else "",
+            time.time,
+            VERSION,
+        )
         served = endpoints(settings.monitor, health, metrics)
         return ChildSpec(
             "gateway",
@@ -136,7 +149,8 @@ def run(main: Callable[[], Any]) -> Any:
 
 
 def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) -> Parts:
-    server, vm_pool, store, tracker = settings.server, settings.vm_pool, settings.store, settings.tracker
+    server, vm_pool, store = settings.server, settings.vm_pool, settings.store
+    kept = SqliteStore(SqliteSettings(store.path))
     scripts = structlog.get_logger("script")
 
     def log(wid: str, node: str, level: str, text: str) -> None:
@@ -175,8 +189,25 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
         new_wid=runtime._new_wid,
         wall=time.time,
         log=log,
-        store=SqliteSettings(Path(store.path)),
-        journal_capacity=store.journal_buffer,
-        tracker=TrackerSettings() if tracker.enabled else None,
-        drain_seconds=server.drain_seconds if server.drain_seconds < math.inf else 30.0,
+        store=kept,
+        journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
+        tracker=_tracker(settings, kept),
+        retention=RetentionDays(store.process_days, store.step_days, store.tracker_days),
+        retention_seconds=store.sweep_minutes * 60,
+        drain_seconds=server.drain_seconds,
+    )
+
+
+def _tracker(settings: Settings, store: SqliteStore) -> Tracker | None:
+    tracker = settings.tracker
+    if not tracker.enabled:
+        return None
+    return Tracker(
+        store,
+        TrackerSettings(
+            batch_rows=tracker.batch_size,
+            flush_seconds=tracker.flush_interval / 1000,
+            waiting_rows=tracker.channel_buffer,
+            workers=tracker.workers,
+        ),
     )

@@ -1,9 +1,8 @@
-"""The HTTP server: one handler for all requests, as an actor so that the tree
-starts it last and stops it first.
+"""The HTTP server: one handler for all requests, as an actor so that the tree starts it last and stops it first.
 
-A request is looked up in the fixed endpoints, then in the flows; a workflow request becomes a `StartProcess`, and the one
-reply to it becomes the response. Invariant: every accepted request gets exactly one response, also while draining. It
-talks to the admission (a call), the catalogue (a look-up) and to nobody else.
+A request is looked up in the fixed endpoints, then in the flows; a workflow request becomes a `StartProcess`, and the
+one reply to it becomes the response. Invariant: every accepted request gets exactly one response, also while draining.
+It talks to the admission (a call), the catalogue (a look-up) and to nobody else.
 """
 
 from __future__ import annotations
@@ -53,11 +52,10 @@ class ServerSettings:
 class Listening:
     """Where the server listens, once it does."""
 
-    __slots__ = ("address", "ready")
+    __slots__ = ("address",)
 
     def __init__(self) -> None:
         self.address: tuple[str, int] | None = None
-        self.ready = asyncio.Event()
 
 
 class Gateway(Actor[None]):
@@ -87,7 +85,7 @@ class Gateway(Actor[None]):
         """Bind and listen. An address in use is a failed start."""
         settings = self._settings
         server = web.Server(
-            self._handle,  # type: ignore[arg-type] # web.Request is what the factory below makes of it
+            self._handle,
             request_factory=self._request,
             handler_cancellation=True,
             access_log=None,
@@ -101,7 +99,6 @@ class Gateway(Actor[None]):
         await site.start()
         address = self._runner.addresses[0]
         self._listening.address = (address[0], address[1])
-        self._listening.ready.set()
 
     def receive(self, message: None) -> None:
         """The gateway takes no messages: its requests come by HTTP."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.kernel import Actor
-from actors.sandbox.launcher import Forked, ZygoteGone, ZygoteProcess
-from protocol.errors import Unavailable
+from actors.sandbox.launcher import Forked, ZygoteProcess
+from protocol.errors import SandboxLost, Unavailable
 from protocol.refs import Ask, Ref
 
 
@@ -105,7 +105,9 @@ class Forker(Actor[Any]):
             number, zygote = next(iter(self._standing.items()))
             try:
                 forked = await zygote.fork()
-            except ZygoteGone:
+            except SandboxLost:
+                if not zygote.gone:
+                    raise
                 self._replace(number)
                 continue
             self._owners[forked.pid] = owner

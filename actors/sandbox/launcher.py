@@ -74,6 +74,11 @@ class ZygoteProcess:
         """The zygote's process number, for logs; 0 before the start."""
         return self._process.pid if self._process else 0
 
+    @property
+    def gone(self) -> bool:
+        """It has ended, or was never started: it forks nothing."""
+        return self._control is None
+
     def start(self) -> None:
         """Start the process. Call it on the running loop, in the main thread: the zygote dies with its parent *thread*.
 

@@ -1,8 +1,8 @@
 """Which sandbox takes which script: the pool's state and choices, without actors or time.
 
-Invariant: every seat is either idle, or has a run, or is being started; a run is at one seat at most. A sandbox serves
-one tenant for life. The choice goes to the most recently used seat that already holds the flow, then to one of the tenant,
-then to one that has served nobody yet.
+Invariant: every seat is either idle, or has a run, or is being started; a run is at one seat at most, and a sandbox
+serves one tenant for life. The choice goes to the most recently used seat that already holds the flow, then to one of
+the tenant, then to one that has served nobody yet.
 """
 
 from __future__ import annotations
