@@ -49,7 +49,7 @@ _CONTEXTS: Final = frozenset({"c", "echo_context"})
 _METHODS: Final = {
     **dict.fromkeys(("JSON", "JSONPretty", "JSONP", "JSONBlob", "String", "HTML", "HTMLBlob"), _NOTHING),
     **dict.fromkeys(("XML", "XMLPretty", "XMLBlob", "Blob", "NoContent", "Redirect", "Error"), _NOTHING),
-    **dict.fromkeys(("SetHeader", "SetCookie", "Set", "Get"), _NOTHING),
+    **dict.fromkeys(("SetHeader", "SetCookie", "Response", "Set", "Get"), _NOTHING),
     **dict.fromkeys(("QueryParam", "QueryParams", "QueryString"), _QUERY),
     **dict.fromkeys(("FormValue", "FormParams"), _FORM),
     **dict.fromkeys(("GetHeader", "Cookie", "Cookies"), _HEADERS),

@@ -155,6 +155,7 @@ def _read_by_engine(program: str) -> set[str] | None:
         ("c.Scheme()", {"meta", "headers"}),
         ("c\n  .JSON(200, 1)", set()),
         ("c?.JSON(200, 1)", set()),
+        ("c.Response().header().set('X-A', '1')", set()),
         ("payload.vars = payload.env", set()),
         ("payload.list = ['a', 'b', 'c']", set()),
         ('payload.list = ["c d", `env`]', set()),
