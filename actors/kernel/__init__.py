@@ -2,9 +2,11 @@
 
 Storeys, each importing only those above it in this list:
     spec, timer, deadlines    what is said about actors; time
-    engine, mailbox, ref      the ready queue; the lanes; the addresses in front of them
+    registry, engine          the names; the ready queue
+    mailbox, ref              the lanes of an actor; the addresses in front of them
     context, actor            what an actor may do, and what its author writes
-    life, nursery, cell       the states of one actor; its children; its turns
+    state, attendance, life   where an actor stands; what it awaits; its way through the states
+    nursery, cell             its children; its turns
     snapshot, system          the tree as operators see it; the tree itself
     clock, probe, threads     shipped parts: virtual time, the test actor, actors that block (pykka)
 

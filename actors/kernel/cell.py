@@ -13,16 +13,18 @@ from collections.abc import Awaitable
 from typing import Any
 
 from actors.kernel.actor import Supervisor
+from actors.kernel.attendance import drop
 from actors.kernel.context import ActorSystem
-from actors.kernel.life import ENDED, FALLING, RUNNING, STARTING, STOPPING, Exit, Life, drop, raise_interrupt
+from actors.kernel.life import Life
 from actors.kernel.mailbox import Envelope, fail
 from actors.kernel.nursery import Nursery
 from actors.kernel.ref import ActorRef
 from actors.kernel.spec import ChildSpec, Restart
+from actors.kernel.state import ENDED, FALLING, RUNNING, STARTING, STOPPING, Exit
 from actors.kernel.timer import Timer
 from protocol.errors import Crashed, Gone, Refusal
 from protocol.lifecycle import Down, Ending
-from protocol.refs import AnyRef
+from protocol.refs import AnyRef, Recipient
 
 MESSAGES_PER_TURN = 16
 """Fairness between actors: a flooded one lets all others that are ready go between two handfuls."""
@@ -43,18 +45,18 @@ class Cell(Life):
         if nursery is not None and nursery.reports:
             nursery.serve()
         if self.task is None:
+            if self.state is STARTING:
+                self.start_on()
             if self.state is RUNNING:
                 self.work()
-            elif self.state is STARTING:
-                self.start_on()
-            if self.state is STOPPING and self.task is None:
-                self.empty()
+            elif self.state is STOPPING:
+                self.stop_on()
         if self.state is FALLING:
             self.engine.current = None
             self.fall_on()
 
     def start_on(self) -> None:
-        """Begin this incarnation, unless a stop came first."""
+        """Begin this incarnation, unless a stop came first. If it waits for its children, go on waiting."""
         if self.exit is None or self.exit.passive:
             if self.actor is None:
                 self.start()
@@ -67,27 +69,26 @@ class Cell(Life):
         """Handle what waits, up to a handful of messages."""
         budget = MESSAGES_PER_TURN
         while self.state is RUNNING and self.task is None:
-            if self.exit is not None:
-                if not (self.exit.passive and self.waits()):
-                    self.begin_stop()
-                    return
-                if budget:
-                    self.exit = None  # mail came before the passivation: it is handled, the actor lives on
-            if self.control:
-                self.handle_control(self.control.popleft())
-            elif mail := self.mail:
-                if not budget:
-                    self.engine.ready.append(self)
-                    return
-                budget -= 1
-                envelope = mail.popleft()
-                future = envelope[2]
-                if future is None or (not future.done() and envelope[3] > self.engine.now):
-                    self.handle(envelope)
-            else:
-                self.mail = None
+            exit_ = self.exit
+            if exit_ is not None and not (exit_.passive and self.waits()):
+                self.begin_stop()
+                return
+            control = self.control
+            mail = self.mail
+            if not (control or mail):
+                self.mail = self.control = None
                 self.idle = True
                 return
+            if not budget:
+                self.engine.ready.append(self)
+                return
+            budget -= 1
+            if exit_ is not None:
+                self.exit = None  # mail came before the passivation was served: the actor lives on
+            if control:
+                self.handle_control(control.popleft())
+            elif mail:
+                self.handle_mail(mail.popleft())
 
     def waits(self) -> bool:
         """Whether anything waits that will really be handled."""
@@ -95,21 +96,17 @@ class Cell(Life):
             self.control.popleft()
         return bool(self.control) or self.prune()
 
-    def empty(self) -> None:
-        """Stopping: handle the mail that is to be drained, then run the hook."""
+    def stop_on(self) -> None:
         budget = MESSAGES_PER_TURN
         while self.state is STOPPING and self.task is None:
             if not self.mail or self.exit is None or not self.exit.final or self.exit.hooked:
-                self.stop_on()
+                self.call_stopping()
                 return
             if not budget:
                 self.engine.ready.append(self)
                 return
             budget -= 1
-            envelope = self.mail.popleft()
-            future = envelope[2]
-            if future is None or (not future.done() and envelope[3] > self.engine.now):
-                self.handle(envelope)
+            self.handle_mail(self.mail.popleft())
 
     def handle_control(self, message: Any) -> None:
         """Handle one entry of the system lane."""
@@ -122,6 +119,12 @@ class Cell(Life):
             message = message.message
         self.handle((message, 0.0, None, 0.0, None))
 
+    def handle_mail(self, envelope: Envelope) -> None:
+        """Handle one entry of the user lane, unless its asker has stopped waiting."""
+        future = envelope[2]
+        if future is None or (not future.done() and envelope[3] > self.engine.now):
+            self.handle(envelope)
+
     def handle(self, envelope: Envelope) -> None:
         """Run the handler on one message and answer the asker, if there is one."""
         self.asked = envelope
@@ -129,49 +132,47 @@ class Cell(Life):
             result = self.receive(envelope[0])
         except BaseException as error:
             self.answer(None, error)
-        else:
+            return
+        if result is not None and hasattr(result, "__await__"):
             if self.state is FALLING:
                 drop(result)
-                self.answer(None, Gone(f"{self.path} was killed"))
-            elif result is not None and hasattr(result, "__await__"):
-                self.attend(result)
+                self.answer(None, None)
             else:
-                self.asked = None
-                _, _, future, _, bucket = envelope
-                if future is not None:
-                    if not future.done():
-                        future.set_result(result)
-                    if bucket is not None:
-                        bucket.pop(future, None)
+                self.attend(result)
+        else:
+            self.answer(result, None)
 
     def answer(self, result: Any, error: BaseException | None) -> None:
-        """The message in hand is done with: answer its asker; anything but a refusal is a crash."""
-        asked, self.asked = self.asked, None
+        """The message in hand is done with: answer its asker. Any error but a refusal is a crash."""
+        asked = self.asked
         if asked is None:
             return  # cut off meanwhile, and answered then
+        self.asked = None
         message, _, future, _, bucket = asked
-        crash = error is not None and not isinstance(error, Refusal) and self.state is not FALLING
-        if future is not None:
-            if error is not None:
-                fail(future, bucket, Crashed(error, self.path) if crash else error)
-            else:
-                if not future.done():
-                    future.set_result(result)
-                if bucket is not None:
-                    bucket.pop(future, None)
-        if crash and error is not None:
+        if self.state is FALLING:
+            error = Gone(f"{self.path} was killed")  # by something its handler called
+        elif error is not None and not isinstance(error, Refusal):
             self.crash(error, type(message).__name__)
-            raise_interrupt(error)
+            error = Crashed(error, self.path)
+        if future is None:
+            return
+        if error is not None:
+            fail(future, bucket, error)
+            return
+        if not future.done():
+            future.set_result(result)
+        if bucket is not None:
+            bucket.pop(future, None)
 
     def settled(self, result: Any, error: BaseException | None) -> None:
-        """An awaited handler or hook has ended."""
         state = self.state
         if state is FALLING:
             self.disarm()
             self.fall_on()
         elif self.asked is not None:
             self.answer(result, error)
-            self.engine.schedule(self)
+            if self.state is not FALLING:
+                self.engine.schedule(self)
         elif error is not None:
             self.crash(error, "started()" if state is STARTING else "stopping()")
         elif state is STARTING and self.exit is None:
@@ -250,6 +251,8 @@ class Cell(Life):
         target = cell_of(ref)
         if target is None:
             raise TypeError(f"{ref!r} is no actor of this kernel")
+        if self.actor is None:
+            return
         if target.state is ENDED:
             self.signal(Down(ref, target.ending, target.cause))
             return
@@ -289,13 +292,13 @@ class Cell(Life):
         self.ask_to_stop(self.spec.restart is not Restart.PERMANENT, self.stop_deadline())
 
     def passivate(self) -> bool:
-        if self.exit is None:
-            self.exit = Exit(True, self.stop_deadline())
+        if self.exit is None and self.actor is not None:
+            self.exit = Exit(final=True, deadline=None)
             self.exit.passive = True
         return not self.waits()
 
 
-def cell_of(ref: AnyRef) -> Cell | None:
+def cell_of(ref: Recipient[Any]) -> Cell | None:
     """The cell behind a ref; None for recipients that are no actors of this kernel."""
     lanes = ref.lanes if isinstance(ref, ActorRef) else None
     return lanes if isinstance(lanes, Cell) else None

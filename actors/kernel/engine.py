@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from actors.kernel.deadlines import Deadlines
+from actors.kernel.deadlines import Addressee, Deadlines
+from actors.kernel.registry import Registry
 from protocol.lifecycle import ActorCrashed, DeadLetter, Event
-from protocol.refs import AnyRef
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Engine:
         """The cell whose turn it is: code that runs now may be inside its handler."""
         self.dead_letters = 0
         self.listeners: tuple[Callable[[Event], object], ...] = ()
-        self.names: dict[str, AnyRef] = {}
+        self.names = Registry()
         self.abandoned: set[asyncio.Task[Any]] = set()
         """Tasks of killed handlers that ignore their cancellation."""
         self.threads: set[asyncio.Future[None]] = set()
@@ -113,16 +113,15 @@ class Engine:
             except Exception:
                 logger.exception("a listener failed on %r", event)
 
-    def forget(self, ref: AnyRef) -> None:
-        """This actor has ended for good: its names are free again."""
-        for name in [name for name, named in self.names.items() if named is ref]:
-            del self.names[name]
+    def interrupt(self, error: KeyboardInterrupt) -> None:
+        """Ctrl-C belongs to the program, not to the actor it hit by chance: raise it where the loop lets it out."""
+        self.loop.call_soon(_raise, error)
 
-    def dead_letter(self, path: str, message: Any) -> None:
+    def dead_letter(self, addressee: Addressee, message: Any) -> None:
         """A message reached nobody."""
         self.dead_letters += 1
         if self.listeners:
-            self.emit(DeadLetter(path, type(message).__name__))
+            self.emit(DeadLetter(addressee.path, type(message).__name__))
 
     def crashed(self, path: str, cause: BaseException, message: str) -> None:
         """An incarnation ended with a bug. With no listener it is logged: a crash is never silent."""
@@ -130,3 +129,7 @@ class Engine:
             self.emit(ActorCrashed(path, cause, message))
         else:
             logger.error("%s crashed on %s", path, message, exc_info=cause)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

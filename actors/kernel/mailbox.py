@@ -127,7 +127,7 @@ class Closed:
     def admit(self, lanes: Lanes, envelope: Envelope) -> bool:
         message, _, future, _, bucket = envelope
         if future is None:
-            lanes.engine.dead_letter(lanes.path, message)
+            lanes.engine.dead_letter(lanes, message)
         else:
             fail(future, bucket, Gone(f"{lanes.path} has ended"))
         return False
@@ -151,8 +151,10 @@ class Bounded:
     def admit(self, lanes: Lanes, envelope: Envelope) -> bool:
         mail = lanes.mail
         # Asks nobody waits for any more take no room. They are the oldest, so looking at the head is enough and cheap.
-        if mail is None or len(mail) < self._capacity or (lanes.prune(), len(mail) < self._capacity)[1]:
-            self._overflowing = False
+        if mail is None or len(mail) <= self._capacity // 2:
+            self._overflowing = False  # only now is the episode over: a mailbox at its brim refuses every other message
+            return True
+        if len(mail) < self._capacity or (lanes.prune(), len(mail) < self._capacity)[1]:
             return True
         victim = mail.popleft() if self._drops_oldest else envelope
         self._lose(lanes, victim)

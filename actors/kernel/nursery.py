@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from actors.kernel.engine import Engine
-from actors.kernel.life import DOWN, ENDED, History, Life
+from actors.kernel.life import Life
 from actors.kernel.mailbox import CLOSED
 from actors.kernel.spec import Intensity, Restart, Strategy
+from actors.kernel.state import DOWN, ENDED, History
 from protocol.errors import RestartsExhausted
 from protocol.lifecycle import Escalated
 
@@ -141,8 +142,6 @@ class Nursery:
             child = self.reports.popleft()
             if self._group is not None and child in self._group:
                 self._step_group()
-            elif child.state is ENDED:
-                self._step_line()
             elif child.state is DOWN and self._leaving:
                 child.finish()
             elif child.state is DOWN and not self._given_up:
@@ -253,10 +252,13 @@ class Nursery:
                 if not self.children:
                     self._disarm()
                     self._owner.fall_on()
-        elif self._group is not None or self._line:
-            if child in self._line:
-                self._line.remove(child)
+        elif self._group is not None:
             self.down(child)
+        elif child in self._line:
+            head = self._line[0] is child
+            self._line.remove(child)
+            if head:
+                self._step_line()
         if not self.children:
             for waiter in self._waiters:
                 if not waiter.done():

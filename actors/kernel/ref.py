@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from actors.kernel.engine import Engine
 from actors.kernel.mailbox import CLOSED, Lanes
-from protocol.errors import Expired
+from protocol.errors import Expired, Gone
 from protocol.refs import Ask
 
 R = TypeVar("R")
@@ -70,6 +70,9 @@ class ActorRef:
         now = loop.time()
         deadline = now + timeout
         future: asyncio.Future[R] = loop.create_future()
+        if lanes.gate is CLOSED:
+            future.set_exception(Gone(f"{lanes.path} has ended"))
+            return future
         if timeout <= 0:
             future.set_exception(Expired(f"{lanes.path} was asked with no time to reply"))
             return future
@@ -97,7 +100,12 @@ class ReplySlot(Generic[T]):
         if not self._future.done():
             self._future.set_result(message)
         elif self._engine is not None:
-            self._engine.dead_letter("/reply", message)
+            self._engine.dead_letter(self, message)
+
+    @property
+    def path(self) -> str:
+        """What it is called among dead letters."""
+        return "/reply"
 
     @property
     def done(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.kernel.cell import Cell
-from actors.kernel.life import RUNNING
+from actors.kernel.state import RUNNING
 
 
 @dataclass(frozen=True, slots=True)

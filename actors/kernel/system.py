@@ -16,10 +16,10 @@ from typing import Any
 from actors.kernel.actor import Actor
 from actors.kernel.cell import Cell, cell_of
 from actors.kernel.engine import Engine
-from actors.kernel.life import ENDED, STARTING
 from actors.kernel.ref import ActorRef, ReplySlot
 from actors.kernel.snapshot import ActorState, portray
 from actors.kernel.spec import ChildSpec, Intensity, Restart
+from actors.kernel.state import ENDED, STARTING
 from protocol.errors import Crashed, Gone
 from protocol.lifecycle import Down, Ending, Escalated, Event
 from protocol.refs import AnyRef, Recipient
@@ -143,12 +143,14 @@ class System:
         cell = cell_of(ref)
         if cell is None:
             raise TypeError(f"{ref!r} is no actor of this kernel")
+        watcher = cell_of(recipient)
+        notify = recipient.tell if watcher is None else watcher.signal
         if cell.state is ENDED:
-            recipient.tell(Down(ref, cell.ending, cell.cause))
+            notify(Down(ref, cell.ending, cell.cause))
         elif cell.watchers is None:
-            cell.watchers = {recipient: recipient.tell}
+            cell.watchers = {recipient: notify}
         else:
-            cell.watchers[recipient] = recipient.tell
+            cell.watchers[recipient] = notify
 
     def slot(self) -> ReplySlot[Any]:
         """A fresh reply slot whose late messages are counted as dead letters of this system."""
@@ -163,19 +165,15 @@ class System:
 
     def register(self, name: str, ref: AnyRef) -> None:
         """Make the actor known by name until it ends for good. Raises ValueError when a living actor has that name."""
-        holder = self.engine.names.get(name)
-        if holder is not None and holder is not ref and holder.alive:
-            raise ValueError(f"the name {name!r} belongs to {holder.path}")
-        if ref.alive:
-            self.engine.names[name] = ref
+        self.engine.names.register(name, ref)
 
     def unregister(self, name: str) -> None:
         """Free a name; unknown ones are ignored."""
-        self.engine.names.pop(name, None)
+        self.engine.names.unregister(name)
 
     def lookup(self, name: str) -> AnyRef | None:
         """The living actor known by that name, or None."""
-        return self.engine.names.get(name)
+        return self.engine.names.lookup(name)
 
     # ---- watching over the tree
 
