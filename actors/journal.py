@@ -34,14 +34,17 @@ class JournalSettings:
     """Bytes of outputs and inputs that may wait; more are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalState:
-    """Numbers for metrics."""
+@dataclass(slots=True)
+class JournalFigures:
+    """Numbers for metrics; outlive the incarnations that count them up."""
 
-    recorded: int
-    refused: int
-    waiting: int
-    commits: int
+    recorded: int = 0
+    """Records on disk."""
+    refused: int = 0
+    """Records answered with NotRecorded."""
+    waiting: int = 0
+    """Records taken and not answered yet."""
+    commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,12 @@ class Journal(Actor[Record | _Outcome]):
     """The one writer of the journal. Its mailbox needs no bound: each message is handled without waiting."""
 
     __slots__ = (
-        "_alone", "_batch", "_bytes", "_commits", "_committing", "_leaving", "_recorded", "_refused", "_settings",
-        "_store", "_waiting",
+        "_alone", "_batch", "_bytes", "_committing", "_figures", "_leaving", "_settings", "_store", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, store: Store, settings: JournalSettings | None = None) -> None:
+    def __init__(
+        self, store: Store, settings: JournalSettings | None = None, figures: JournalFigures | None = None
+    ) -> None:
         self._store = store
         self._settings = settings or JournalSettings()
         self._waiting: deque[Record] = deque()
@@ -88,15 +92,10 @@ class Journal(Actor[Record | _Outcome]):
         # Records of a batch that could not be held as a whole; each is then tried by itself.
         self._alone = 0
         self._leaving = False
-        self._recorded = self._refused = self._commits = 0
-
-    @property
-    def state(self) -> JournalState:
-        """Counts since this incarnation began."""
-        return JournalState(self._recorded, self._refused, len(self._waiting) + len(self._batch), self._commits)
+        self._figures = figures or JournalFigures()
 
     def started(self) -> None:
-        """Runs find it by name."""
+        """Be known by name: runs start after the journal and look it up."""
         self.context.system.register("journal", self.context.ref)
 
     def receive(self, message: Record | _Outcome) -> None:
@@ -105,13 +104,14 @@ class Journal(Actor[Record | _Outcome]):
             case Record():
                 self._take(message)
             case _Committed(lost):
-                self._commits += 1
+                self._figures.commits += 1
                 batch = self._end_batch()
                 for record in batch:
                     if lost and lost.intersection(_wids(record)):
                         self._refuse(record, "another instance has taken this run over")
                     else:
-                        self._recorded += 1
+                        self._figures.recorded += 1
+                        self._figures.waiting -= 1
                         record.reply_to.tell(Recorded(record.number))
             case _Refused(reason, by_content):
                 batch = self._end_batch()
@@ -145,6 +145,7 @@ class Journal(Actor[Record | _Outcome]):
         self._waiting.clear()
 
     def _take(self, record: Record) -> None:
+        self._figures.waiting += 1
         size = _size(record)
         settings = self._settings
         if len(self._waiting) >= settings.waiting_records:
@@ -198,7 +199,8 @@ class Journal(Actor[Record | _Outcome]):
         self._alone = len(batch)
 
     def _refuse(self, record: Record, reason: str) -> None:
-        self._refused += 1
+        self._figures.refused += 1
+        self._figures.waiting -= 1
         record.reply_to.tell(NotRecorded(record.number, reason))
 
 

@@ -96,11 +96,10 @@ class TrackerChannel:
         waiting = len(rows)
         if waiting == 1:
             self._call(_Call.ROWS_WAIT)
+        elif waiting > self._most_rows or self._bytes > self._most_bytes:
+            self._make_room()
         elif waiting == self._batch_rows:
             self._call(_Call.BATCH_FULL)
-        elif waiting > self._most_rows or self._bytes > self._most_bytes:
-            self._bytes -= len(rows.popleft().payload) + _ROW_BYTES
-            self.dropped += 1
 
     def take(self, most_rows: int, most_bytes: int) -> list[TrackerRow]:
         """The oldest rows, at least one if any waits."""
@@ -121,6 +120,12 @@ class TrackerChannel:
         self.in_hand -= rows
         self.stored += stored
         self.dropped += rows - stored
+
+    def _make_room(self) -> None:
+        rows = self._rows
+        while len(rows) > self._most_rows or (self._bytes > self._most_bytes and len(rows) > 1):
+            self._bytes -= len(rows.popleft().payload) + _ROW_BYTES
+            self.dropped += 1
 
     def _call(self, what: _Call) -> None:
         if self.batcher is not None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.journal import Journal, JournalSettings
+from actors.journal import Journal, JournalFigures, JournalSettings
 from actors.kernel import ChildSpec, ManualClock, Probe, System
 from actors.stores.memory import MemoryStore
 from protocol.errors import Refusal, Unavailable
@@ -51,7 +51,8 @@ class Stage:
         self.store = Watched()
         self.store.delay_seconds = 1.0
         self.run = Probe(system, "run")
-        self.journal: AnyRef = system.spawn(ChildSpec("journal", lambda: Journal(self.store, limits)))
+        self.figures = JournalFigures()
+        self.journal: AnyRef = system.spawn(ChildSpec("journal", lambda: Journal(self.store, limits, self.figures)))
 
     def tell(self, number: int, wid: str = "w1", **changes: Any) -> None:
         step = replace(STEP, wid=wid, visit=number, **changes)
@@ -204,6 +205,7 @@ def test_a_kill_leaves_no_run_without_an_answer() -> None:
         assert await stage.answers(4) == [NotRecorded(number, "the journal ended") for number in range(2, 6)]
         stage.tell(6)
         assert await stage.answers(1) == [Recorded(6)]  # the next incarnation
+        assert stage.figures == JournalFigures(recorded=2, refused=4, waiting=0, commits=2)
         await system.stop()
 
     play(scene())
@@ -253,6 +255,9 @@ def test_whatever_happens_each_record_has_one_answer_and_recorded_means_on_disk(
                     await asyncio.sleep(run * 0.2)
         answers = await stage.answers(len(sent))
         assert sorted(answer.number for answer in answers) == [number for number, _ in sent]
+        recorded = sum(isinstance(answer, Recorded) for answer in answers)
+        assert (stage.figures.recorded, stage.figures.refused) == (recorded, len(sent) - recorded)
+        assert stage.figures.waiting == 0
         stage.store.outage = None
         for wid in {wid for _, wid in sent}:
             told = [
