@@ -1,4 +1,4 @@
-"""The frames between a sandbox process and its parent, on a Unix stream socket: their layout, and the parent's end. Pure.
+"""The frames between a sandbox process and its parent on a Unix stream socket: their layout, and the parent's end. Pure.
 
 A frame is a 4-byte little-endian length of the rest, one kind byte, and a body: segments of JSON text joined by
 newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed). Invariant: what comes from a

@@ -1,43 +1,128 @@
-"""The child program (skeleton)."""
+"""The program of a sandbox process: confined, it reads orders from its one socket and runs them, one at a time.
+
+Invariant: `confine` has run, and said what it did, before the first byte of a frame is read. A host call of the script
+blocks on the socket until the parent has served it, and the script's clock stands still meanwhile. Nothing here raises
+into the engine, opens a file or imports anything: the process ends when its socket does. Its parent is the actor that
+owns it; it was forked by `zygote.py`.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
+from collections import deque
+from types import FrameType
 
-from actors.sandbox import child_frames, frames, vm
+from actors.sandbox import child_frames, frames
 from actors.sandbox.confine import confine
-from protocol.codec import dumps, loads
+from actors.sandbox.realms import Realms
+from actors.sandbox.vm import VERSION, Engine
+from protocol.errors import BadFrame
+from protocol.sandbox import Limits
+
+_CHUNK = 1 << 18
+_GONE = '0{"name":"Error","message":"the runtime does not answer"}'
 
 
-def prepare() -> None:
-    """Everything that may be shared by fork."""
+class _CancelledWaiting(BaseException):
+    """Raised by the signal handler out of a wait for the parent."""
 
 
-def serve(descriptor: int, zygote: int) -> int:
+def serve(engine: Engine, descriptor: int, zygote: int) -> int:
     """Be a sandbox until the parent closes the socket; the exit status."""
-    confined = confine(zygote)
     peer = socket.socket(fileno=descriptor)
-    peer.sendall(child_frames.write_ready("0.17.0", confined, True))
-    reader = frames.FrameReader.of_child()
-    sources: dict[str, str] = {}
-    while data := peer.recv(1 << 16):
-        for kind, body in reader.feed(data):
-            if kind != frames.RUN:
-                continue
-            order = child_frames.read_run(body)
-            if order.source is not None:
-                sources[order.key] = loads(order.source)
-            try:
-                following, payload, status, text = vm.run(sources[order.key], order.payload.decode())
-            except Exception as error:
-                failed = {"run": order.run, "kind": "exception", "name": "Error", "message": str(error), "stack": ""}
-                peer.sendall(child_frames.write_failed({**failed, "cpu": time.process_time(), "discard": False}))
-                continue
-            head = {"run": order.run, "next": following, "ops": 0, "cpu": time.process_time()}
-            segments = [payload.encode()]
-            if text is not None:
-                head |= {"status": status, "type": "application/json", "body": "raw"}
-                segments.append(text.encode())
-            peer.sendall(frames.pack(frames.DONE, b"\n".join([dumps(head), *segments])))
-    return 0
+    host = _Host(engine, peer)
+    signal.signal(signal.SIGUSR1, host.cancel)
+    confined = confine(zygote)
+    peer.sendall(child_frames.write_ready(VERSION, confined, engine.hooked))
+    return host.serve()
+
+
+class _Host:
+    __slots__ = ("_calls", "_engine", "_frames", "_limits", "_peer", "_reader", "_run", "_waiting")
+
+    def __init__(self, engine: Engine, peer: socket.socket) -> None:
+        self._engine = engine
+        self._peer = peer
+        self._reader = frames.FrameReader.of_child()
+        self._frames: deque[tuple[int, bytes]] = deque()
+        self._limits = Limits()
+        self._run = 0
+        self._calls = 0
+        self._waiting = False
+
+    def serve(self) -> int:
+        """Configure, then run scripts until the end of the socket."""
+        kind, body = self._next()
+        if kind == 0:
+            return 0
+        if kind != frames.CONFIGURE:
+            raise BadFrame("the first frame is not configure")
+        self._limits = child_frames.read_configure(body)
+        realms = Realms(self._engine, self.call, self._limits)
+        send = self._peer.sendall
+        while True:
+            kind, body = self._next()
+            if kind == frames.RUN:
+                order = child_frames.read_run(body)
+                self._run = order.run
+                self._calls = 0
+                send(realms.run(order))
+                realms.rest()
+            elif kind == frames.FORGET:
+                realms.forget(child_frames.read_forget(body))
+            elif kind == 0:
+                return 0
+
+    def _next(self) -> tuple[int, bytes]:
+        """The next frame; kind 0 at the end of the socket."""
+        while not self._frames:
+            data = self._peer.recv(_CHUNK)
+            if not data:
+                return 0, b""
+            self._frames.extend(self._reader.feed(data))
+        return self._frames.popleft()
+
+    def cancel(self, _number: int, _frame: FrameType | None) -> None:
+        """SIGUSR1: the parent wants this run to end."""
+        self._engine.budget.cancelled = True
+        if self._waiting:
+            self._waiting = False
+            raise _CancelledWaiting
+
+    # --- host calls ------------------------------------------------------------------------------------------------------
+
+    def call(self, name: str, arguments: str) -> str:
+        """Ask the parent, wait, and return `1` and the value's JSON, or `0` and the error's. Never raises."""
+        budget = self._engine.budget
+        begun = time.monotonic()
+        try:
+            self._calls += 1
+            if self._calls > self._limits.host_calls:
+                budget.why = "host_calls"
+                return '0{"name":"RangeError","message":"the script called the runtime more often than it may"}'
+            self._waiting = True
+            reply = self._ask(name, arguments)
+            self._waiting = False
+            return reply
+        except _CancelledWaiting:
+            budget.why = "cancelled"
+            return _GONE
+        except (OSError, ValueError, BadFrame):
+            os._exit(70)  # a parent that cannot be understood is no parent
+        finally:
+            budget.deadline += time.monotonic() - begun
+
+    def _ask(self, name: str, arguments: str) -> str:
+        self._peer.sendall(child_frames.write_call(self._run, self._calls, name, arguments.encode()))
+        while True:
+            kind, body = self._next()
+            if kind == frames.HOST_REPLY:
+                reply = child_frames.read_reply(body)
+                if reply.run == self._run and reply.call == self._calls:
+                    return ("1" if reply.ok else "0") + reply.value.decode()
+            elif kind == 0:
+                os._exit(0)
+            # a forget meanwhile would be an order out of turn

@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 from actors.sandbox import host
 from actors.sandbox.confine import die_with_parent
 from actors.sandbox.control import ENDED, FORKED, REQUEST
+from actors.sandbox.vm import Engine
 
 _SOCKET_FD: Final = 3
 _FDS = socket.CMSG_SPACE(array.array("i").itemsize)
@@ -32,21 +33,22 @@ def main() -> NoReturn:
     parent = os.getppid()
     die_with_parent(parent)
     control = socket.socket(fileno=int(sys.argv[-1]))
-    host.prepare()
+    engine = Engine.prepare()
     gc.collect()
     gc.freeze()  # the collector of a child must not touch, and so copy, the pages it shares
     gc.disable()
     with contextlib.suppress(OSError):
         control.send(b"Y")
-        _Zygote(control).serve()
+        _Zygote(control, engine).serve()
     os._exit(0)  # the children follow: their PDEATHSIG is this process
 
 
 class _Zygote:
-    __slots__ = ("_children", "_control", "_poll")
+    __slots__ = ("_children", "_control", "_engine", "_poll")
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, engine: Engine) -> None:
         self._control = control
+        self._engine = engine
         self._children: dict[int, int] = {}
         """pidfd → pid of each child not yet reaped."""
         self._poll = select.epoll()
@@ -85,7 +87,7 @@ class _Zygote:
             self._control.send(FORKED.pack(b"N", seq, error.errno or 0))
             return
         if pid == 0:
-            _become_sandbox(sandbox, me)
+            _become_sandbox(self._engine, sandbox, me)
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = pid
         self._poll.register(pidfd, select.EPOLLIN)
@@ -107,13 +109,13 @@ class _Zygote:
             os.waitpid(pid, 0)
 
 
-def _become_sandbox(descriptor: int, zygote: int) -> NoReturn:
+def _become_sandbox(engine: Engine, descriptor: int, zygote: int) -> NoReturn:
     """Keep one descriptor, its socket, and become the child program. Never returns into the zygote's frames."""
     status = 70
     try:
         os.dup2(descriptor, _SOCKET_FD)
         os.closerange(_SOCKET_FD + 1, 1 << 20)
         os.closerange(0, _SOCKET_FD)
-        status = host.serve(_SOCKET_FD, zygote)
+        status = host.serve(engine, _SOCKET_FD, zygote)
     finally:
         os._exit(status)

@@ -1,0 +1,272 @@
+// One realm's side of running scripts: the globals of nFlow, the run, and its reply. Linked once per realm:
+// `hostCall(name, argumentsJSON)` is the runtime (see `host.py`), `limits` what one run may write.
+//
+// Invariants: only texts cross to the outside, written by private copies of the engine's functions; what a script throws
+// is read inside its own limits; and `finish` says whether the realm is, for the next run, what it was before this one.
+(function playbook(hostCall, outputLimit, logLimit, shared, harden, gojson, context) {
+  'use strict';
+  const G = globalThis;
+  const { apply, deleteProperty, ownKeys } = Reflect;
+  const { defineProperty, freeze, getPrototypeOf, isExtensible, prototype: ObjectPrototype } = Object;
+  const { parse, stringify } = JSON;
+  const { isError } = Error;
+  const stackOf = Object.getOwnPropertyDescriptor(Error.prototype, 'stack').get;
+  const PromisePrototype = Promise.prototype;
+  const { then } = PromisePrototype;
+  const { isPrototypeOf } = ObjectPrototype;
+  const InternalErrors = InternalError.prototype;
+  const { includes, replaceAll, slice, split, startsWith, toWellFormed, trim } = String.prototype;
+  const { includes: hasName } = Array.prototype;
+  const Text = String;
+  const Failure = Error;
+  harden(shared);
+
+  // --- limits --------------------------------------------------------------------------------------------------------
+
+  let over = ''; // the limit this run went over, also when the script caught the error
+  const grow = (length) => {
+    if (length <= outputLimit) return;
+    over = 'output';
+    throw new RangeError('the output is larger than ' + outputLimit + ' bytes');
+  };
+  const { encode, indent, mend } = gojson(grow);
+  const { c, begin, formOf, head, body } = context({ encode, indent }, grow);
+
+  const MAX_NAME = 200, MAX_MESSAGE = 4000;
+  // Text for the parent: it takes no NUL and no lone surrogate.
+  const clean = (text, most) => {
+    text = apply(slice, text, [0, most]);
+    if (apply(includes, text, ['\0'])) text = apply(replaceAll, text, ['\0', '\ufffd']);
+    return stringify(apply(toWellFormed, text, []));
+  };
+
+  // --- console -------------------------------------------------------------------------------------------------------
+
+  let logs = '';
+  let logRoom = 0;
+  const shown = (value) => {
+    switch (typeof value) {
+      case 'string': return value;
+      case 'function': return '[function]';
+      case 'object': break;
+      default: return Text(value);
+    }
+    if (value === null) return 'null';
+    if (isError(value)) return value.name + ': ' + value.message;
+    return stringify(value) ?? Text(value);
+  };
+  const log = (level, values) => {
+    if (logRoom <= 0) return;
+    let text = '';
+    for (let i = 0; i < values.length; i++) {
+      try {
+        text += (i === 0 ? '' : ' ') + shown(values[i]);
+      } catch {
+        text += ' [unreadable]';
+      }
+    }
+    const entry = clean(text, logRoom);
+    logRoom -= entry.length;
+    logs += ',["' + level + '",' + entry + ']';
+    if (logRoom <= 0) logs += ',["warn","further logs of this run were dropped"]';
+  };
+  const console = {};
+  for (const level of ['log', 'error', 'warn', 'info', 'debug'])
+    console[level] = freeze({ [level](...values) { log(level, values); } }[level]);
+  freeze(console);
+  const logField = () => logs === '' ? '' : ',"logs":[' + apply(slice, logs, [1]) + ']';
+
+  // --- host functions --------------------------------------------------------------------------------------------------
+
+  const call = (name, values) => {
+    let json = '[';
+    for (let i = 0; i < values.length; i++) json += (i === 0 ? '' : ',') + (stringify(values[i]) ?? 'null');
+    json = mend(json + ']');
+    grow(json.length);
+    const reply = hostCall(name, Text(json)); // Text(): the engine's binding cannot take a rope
+    if (reply[0] === '1') return parse(apply(slice, reply, [1]));
+    const told = parse(apply(slice, reply, [1]));
+    const error = new Failure(told.message);
+    defineProperty(error, 'name', { value: told.name, writable: true, enumerable: false, configurable: true });
+    throw error;
+  };
+  const hostFunction = (name) => freeze({ [name](...values) { return call(name, values); } }[name]);
+
+  // --- globals ---------------------------------------------------------------------------------------------------------
+
+  // Each group is the names one value is known by, and how it comes about. Only the groups that a script's text can
+  // reach are set (`vm.py` decides), as configurable properties that `sweep` removes after the run.
+  let request, script, previous, payloadText;
+  const data = () => parse(script.data);
+  const groups = {
+    __proto__: null,
+    payload: [['payload'], () => parse(payloadText)],
+    next: [['next'], () => 'output_1'],
+    c: [['c', 'echo_context'], () => c],
+    console: [['console'], () => console],
+    vars: [['vars', 'path_vars'], () => request?.vars ?? {}],
+    post_data: [['post_data'], () => request?.post_data ?? {}],
+    form: [['form'], formOf],
+    header: [['header'], () => request?.headers ?? {}],
+    env: [['env'], () => request?.env ?? {}],
+    nflow_data: [['nflow_data', 'dromedary_data'], data],
+    nflow_endpoint: [['nflow_endpoint'], () => request?.endpoint ?? ''],
+    wid: [['wid'], () => request?.wid ?? ''],
+    url_base: [['url_base'], () => request?.url_base ?? ''],
+    current_box: [['current_box'], () => script.box],
+    prev_box: [['prev_box'], () => previous],
+    __outputs: [['__outputs'], () => parse(script.outputs)],
+    __flow_name: [['__flow_name'], () => script.flowName],
+    __flow_app: [['__flow_app'], () => script.flowApp],
+  };
+  for (const name of ['sleep', 'wkill']) {
+    const run = hostFunction(name);
+    groups[name] = [[name], () => run];
+  }
+
+  const basePrototype = getPrototypeOf(G);
+  const base = new Set(ownKeys(G));
+  const isBase = base.has;
+  const baseCount = base.size;
+  // Take away what the run left on the global object. False: it cannot be made what it was.
+  const sweep = () => {
+    const used = script.groups;
+    for (let i = 0; i < used.length; i++)
+      for (let j = 0, names = used[i][0]; j < names.length; j++) if (!deleteProperty(G, names[j])) return false;
+    if (!isExtensible(G) || getPrototypeOf(G) !== basePrototype) return false;
+    const left = ownKeys(G);
+    if (left.length === baseCount) return true; // those of the base cannot be deleted, so these are they
+    for (let i = 0; i < left.length; i++)
+      if (!apply(isBase, base, [left[i]]) && !deleteProperty(G, left[i])) return false;
+    return ownKeys(G).length === baseCount;
+  };
+
+  // --- scripts ---------------------------------------------------------------------------------------------------------
+
+  // `factory` makes a new function of the script's text on each call, so what a run hangs on its function goes with it.
+  const scripts = { __proto__: null };
+  const takeSlot = () => {
+    const value = G.__nflow;
+    deleteProperty(G, '__nflow');
+    return value;
+  };
+  const install = (key, entry, names, publishes, data, outputs, box, flowName, flowApp) => {
+    const used = [];
+    const wanted = apply(split, names, [',']);
+    for (let i = 0; i < wanted.length; i++) if (wanted[i] !== '') used[used.length] = groups[wanted[i]];
+    scripts[key] = {
+      factory: takeSlot(), groups: used, returns: entry !== 'main', publishes, data, outputs, box, flowName, flowApp,
+      payload: apply(hasName, wanted, ['payload']), next: apply(hasName, wanted, ['next']),
+    };
+  };
+  const forget = (key) => { delete scripts[key]; };
+
+  // --- one run ---------------------------------------------------------------------------------------------------------
+
+  const NONE = 0, PENDING = 1, FULFILLED = 2, REJECTED = 3;
+  let state = NONE;
+  let result; // what the script returned, or what its promise became
+  let published; // reads of the script's own `next` and `payload`, where it declares them itself
+
+  // Set the globals and call the script. Returns '' or, when it threw, the failure as JSON.
+  const run = (key, requestText, payload, before) => {
+    script = scripts[key];
+    over = '';
+    logs = '';
+    logRoom = logLimit;
+    state = NONE;
+    result = published = undefined;
+    payloadText = payload;
+    previous = before;
+    try {
+      request = requestText === '{}' ? undefined : parse(requestText);
+      begin(request);
+      const used = script.groups;
+      for (let i = 0; i < used.length; i++) {
+        const value = used[i][1]();
+        for (let j = 0, names = used[i][0]; j < names.length; j++) G[names[j]] = value;
+      }
+      result = apply(script.factory(), undefined, []);
+      if (script.publishes) {
+        published = result;
+        result = result[0];
+      }
+      if (typeof result === 'object' && result !== null && getPrototypeOf(result) !== ObjectPrototype
+          && apply(isPrototypeOf, PromisePrototype, [result])) {
+        const promise = result;
+        state = PENDING;
+        apply(then, promise, [(value) => { state = FULFILLED; result = value; },
+          (reason) => { state = REJECTED; result = reason; }]);
+      }
+      return '';
+    } catch (error) {
+      return describe(error);
+    }
+  };
+
+  // After the last job: the reply. '1' (the realm is clean) or '0', the head without its opening, and the segments; or
+  // 'E' and the failure. An empty payload segment means: as it was sent.
+  const finish = () => {
+    try {
+      if (state === REJECTED) return 'E' + describe(result);
+      if (state === PENDING) throw new Failure('the script awaits something that never comes');
+      if (over !== '') throw new RangeError(over + ' limit exceeded');
+      let payload = '';
+      if (script.returns && result !== undefined) payload = mend(stringify(result) ?? 'null');
+      else if (script.payload) payload = mend(stringify(published === undefined ? G.payload : published[2]()) ?? 'null');
+      grow(payload.length);
+      let next = '"next":"output_1"';
+      if (script.next) next = '"next":' + clean(Text(published === undefined ? G.next : published[1]()), MAX_NAME);
+      const reply = next + head() + logField() + '}\n' + payload + body();
+      return Text((shared && sweep() ? '1' : '0') + reply);
+    } catch (error) {
+      return 'E' + describe(error);
+    }
+  };
+
+  // --- failures --------------------------------------------------------------------------------------------------------
+
+  // The first frame of the script's own text: `at main (workflow:2:9)`.
+  const place = (stack) => {
+    const lines = apply(split, stack, ['\n']);
+    for (let i = 0; i < lines.length; i++) {
+      if (!apply(includes, lines[i], ['workflow:'])) continue;
+      const line = apply(trim, lines[i], []);
+      if (!apply(startsWith, line, ['at <anonymous> ('])) return ' ' + line;
+      return ' at ' + apply(slice, line, [16, -1]);
+    }
+    return '';
+  };
+  const describe = (error, kind = 'exception') => {
+    let name = '', message = '', stack = '';
+    try {
+      if (isError(error)) {
+        const trace = apply(stackOf, error, []);
+        if (typeof trace === 'string') stack = trace;
+        name = Text(error.name);
+        message = Text(error.message);
+        if (getPrototypeOf(error) === InternalErrors && message === 'out of memory') kind = 'memory';
+        if (name === 'RangeError' && message === 'Maximum call stack size exceeded') kind = 'stack';
+        if (name !== '') message = message === '' ? name : name + ': ' + message;
+      } else message = Text(error);
+    } catch {
+      message ||= 'the script threw something that cannot be read';
+    }
+    try {
+      message = apply(slice, message, [0, MAX_MESSAGE]) + place(stack);
+      return Text('"kind":' + stringify(over || kind) + ',"name":' + clean(name, MAX_NAME) + ',"message":'
+        + clean(message, MAX_MESSAGE + MAX_NAME) + ',"stack":' + clean(stack, MAX_MESSAGE) + logField() + '}');
+    } catch {
+      return '"kind":"odd","name":"","message":"the failure of the script cannot be told","stack":""}';
+    }
+  };
+  const spill = () => Text(logField());
+  const refused = () => {
+    over = '';
+    logs = '';
+    return describe(takeSlot(), 'compile');
+  };
+
+  const parts = { __proto__: null, install, forget, run, finish, refused, spill };
+  return (name) => parts[name];
+})

@@ -1,0 +1,245 @@
+"""The realms of one sandbox process: which one a script runs in, and what becomes of it after the run.
+
+Invariant: nothing of one run is visible to the next. A shared realm (frozen built-ins, one per flow) is kept only when
+the prelude's sweep found it as it was before the run, no job is left, and nothing went wrong; else it is dropped, and
+after anything that leaves the engine itself in doubt the reply asks the parent to end the process. It talks to `vm.py`
+below and `host.py` above.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from actors.sandbox.child_frames import Order
+from actors.sandbox.frames import DONE, FAILED, TO_PARENT_CAP, pack
+from actors.sandbox.scripts import Script, compile_script
+from actors.sandbox.vm import GRAIN, Budget, CompileFailed, Context, Engine, JSException, StackOverflow
+from protocol.codec import dumps, loads
+from protocol.sandbox import Limits
+
+MAX_REALMS: Final = 16
+"""Shared realms a process keeps: some 400 kB each."""
+RUNS_PER_REALM: Final = 2_000
+"""Bounds what a realm may gather that no sweep can see: interned names, cycles, a fragmented heap."""
+_SHORT_SECONDS: Final = 0.002
+"""A run shorter than this cannot have come near its memory limit."""
+_DOUBTFUL: Final = frozenset(("time", "operations", "memory", "cancelled", "host_calls", "odd"))
+"""Failures that leave the engine in doubt: the process is to be ended."""
+
+HostCall = Callable[[str, str], str]
+
+
+class _NotRun(Exception):  # noqa: N818 - carries a reply, never leaves this file
+    """The script does not compile; the argument is the failure."""
+
+
+class Realm:
+    """One context, linked to the prelude, with the scripts installed in it."""
+
+    __slots__ = ("_install", "context", "finish", "forget", "keys", "pending", "refused", "run", "runs", "spill")
+
+    def __init__(self, engine: Engine, host_call: HostCall, limits: Limits, *, shared: bool) -> None:
+        self.context = context = Context(engine)
+        context.load(engine.prelude)
+        link = context.take()
+        context.put_callable(host_call)
+        pick = link(shared, limits.output_bytes, limits.log_bytes)
+        self.run, self.finish, self.refused = pick("run"), pick("finish"), pick("refused")
+        self._install, self.forget, self.spill = pick("install"), pick("forget"), pick("spill")
+        self.pending = context.pending
+        self.keys: set[str] = set()
+        self.runs = 0
+        context.limit_memory(limits.memory_mb << 20)
+
+    def install(self, key: str, script: Script) -> None:
+        """Make the script known here by its key."""
+        self.context.load(script.bytecode)
+        self._install(key, *script.install)
+        self.keys.add(key)
+
+
+class Realms:
+    """Runs scripts, each in the realm it asks for, and remembers both. The life of one sandbox."""
+
+    __slots__ = ("_engine", "_host_call", "_limits", "_scripts", "_shared", "_spare", "_start_rss", "_used")
+
+    def __init__(self, engine: Engine, host_call: HostCall, limits: Limits) -> None:
+        self._engine = engine
+        self._host_call = host_call
+        self._limits = limits
+        self._scripts: dict[str, Script] = {}
+        self._shared: OrderedDict[str, Realm] = OrderedDict()
+        self._spare: Realm | None = None
+        """A realm for the next run that wants its own, made while nobody waited."""
+        self._used: Realm | None = None
+        """The last realm of one run: ended only after its reply is sent."""
+        self._start_rss = _peak_rss()
+
+    def forget(self, keys: list[str]) -> None:
+        """Forget scripts: the parent will send them again."""
+        for key in keys:
+            if self._scripts.pop(key, None) is not None:
+                for realm in self._shared.values():
+                    if key in realm.keys:
+                        realm.keys.discard(key)
+                        realm.forget(key)
+
+    def rest(self) -> None:
+        """Do what can wait until the reply is sent."""
+        if self._used is not None:
+            self._used = None
+            self._budget()
+            self._spare = Realm(self._engine, self._host_call, self._limits, shared=False)
+
+    def run(self, order: Order) -> bytes:
+        """Run one script; the frame that tells its end. Raises BadFrame for an order that cannot be meant."""
+        budget = self._budget()
+        realm = self._shared.get(order.flow) if order.realm == "warm" else None
+        try:
+            if realm is None or order.key not in realm.keys:
+                realm = self._prepared(realm, order)
+                self._budget()
+            failure = realm.run(order.key, order.request.decode(), order.payload.decode(), order.previous)
+            if not failure:
+                if realm.pending():
+                    self._drain(realm)
+                reply: str = realm.finish()
+                verdict = reply[0]
+                if verdict != "E":
+                    clean = not realm.pending() and verdict == "1"
+                    return self._done(order, realm, reply, clean)
+                failure = reply[1:]
+        except _NotRun as error:
+            failure = str(error)
+        except (JSException, StackOverflow) as error:
+            failure = self._interrupted(realm, error)
+        if budget.why and not failure.startswith(f'"kind":"{budget.why}"'):
+            failure = _failure(budget.why)
+        return self._failed(order, failure)
+
+    def _budget(self) -> Budget:
+        budget = self._engine.budget
+        budget.start(self._limits.operations, self._limits.execution_seconds)
+        return budget
+
+    # --- before the run -----------------------------------------------------------------------------------------------
+
+    def _prepared(self, realm: Realm | None, order: Order) -> Realm:
+        """The realm for this order, with its script installed. Raises _NotRun."""
+        if realm is None:
+            realm = self._new_realm(order)
+        script = self._scripts.get(order.key)
+        try:
+            if script is None or order.source is not None:
+                script = self._scripts[order.key] = compile_script(order, realm.context)
+            realm.install(order.key, script)
+        except CompileFailed as error:
+            raise _NotRun(realm.refused() if error.in_slot else _failure("compile", str(error))) from None
+        return realm
+
+    def _new_realm(self, order: Order) -> Realm:
+        if order.realm != "warm":
+            realm, self._spare = self._spare, None
+            self._used = realm = realm or Realm(self._engine, self._host_call, self._limits, shared=False)
+            return realm
+        realm = Realm(self._engine, self._host_call, self._limits, shared=True)
+        if len(self._shared) >= MAX_REALMS:
+            self._shared.popitem(last=False)
+        self._shared[order.flow] = realm
+        return realm
+
+    def _drain(self, realm: Realm) -> None:
+        """Run the pending jobs until there is none. The hook watches each of them, and here their number."""
+        look = self._engine.budget.look
+        jobs = 1
+        while realm.pending():
+            jobs += 1
+            if not jobs & 0xFF and look(None, None):
+                raise JSException("interrupted")
+
+    # --- after the run ------------------------------------------------------------------------------------------------
+
+    def _done(self, order: Order, realm: Realm, reply: str, clean: bool) -> bytes:
+        limits = self._limits
+        budget = self._engine.budget
+        if budget.why:
+            return self._failed(order, _failure(budget.why))
+        body = reply[1:].encode()
+        end = body.index(b"\n") + 1
+        if body[end : end + 1] in b"\n":  # the script cannot reach its payload: it goes on as it came
+            body = body[:end] + order.payload + body[end:]
+        elif len(body) > limits.output_bytes and _exceeds(body[end:], limits.output_bytes):
+            return self._failed(order, _failure("output"))
+        if len(body) + 128 > TO_PARENT_CAP:
+            return self._failed(order, _failure("output"))
+        realm.runs += 1
+        if order.realm == "warm":
+            if clean and realm.runs < RUNS_PER_REALM:
+                if len(self._shared) > 1:
+                    self._shared.move_to_end(order.flow)
+            else:
+                self._shared.pop(order.flow, None)
+        used = max(limits.operations // GRAIN, 1) - budget.left
+        discard = b""
+        if time.monotonic() - budget.deadline + limits.execution_seconds > _SHORT_SECONDS and self._was_full():
+            discard = b'"discard":true,'
+        head = b'{"run":%d,"ops":%d,"cpu":%.6f,%b' % (order.run, used * GRAIN, time.process_time(), discard)
+        return pack(DONE, head + body)
+
+    def _failed(self, order: Order, failure: str) -> bytes:
+        """The frame of a failure, which is the prelude's JSON without its opening brace."""
+        if order.realm == "warm":
+            self._shared.pop(order.flow, None)
+        kind = failure[8 : failure.index('"', 8)]
+        doubtful = b"true" if kind in _DOUBTFUL else b"false"
+        head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, time.process_time(), doubtful)
+        return pack(FAILED, head + failure.encode())
+
+    def _interrupted(self, realm: Realm | None, error: Exception) -> str:
+        """The failure for an error that no script can catch: an interrupt, or an engine at its end."""
+        budget = self._engine.budget
+        if not budget.why:
+            text = str(error).partition("\n")[0]
+            if isinstance(error, StackOverflow):
+                return _failure("stack")
+            # An engine without memory to make an error from throws null.
+            return _failure("memory") if text == "null" or "out of memory" in text else _failure("odd", text)
+        why = budget.why
+        logs = ""
+        if realm is not None:
+            budget.start(GRAIN, 0.05)
+            with contextlib.suppress(JSException, StackOverflow):
+                logs = realm.spill()
+            budget.why = why
+        return _failure(why)[:-1] + logs + "}"
+
+    def _was_full(self) -> bool:
+        """Whether the process has come near the memory limit. Then an allocation may have failed, the script have
+        caught that, and the engine be in doubt."""
+        return _peak_rss() - self._start_rss > self._limits.memory_mb * 1024 * 3 // 4
+
+
+def _peak_rss() -> int:
+    """In KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _exceeds(segments: bytes, limit: int) -> bool:
+    """Whether the payload or the answer is larger than `limit` bytes."""
+    payload, _, answer = segments.partition(b"\n")
+    if len(payload) > limit:
+        return True
+    if len(answer) <= limit:
+        return False
+    value = loads(answer) if answer[:1] == b'"' else None
+    return not isinstance(value, str) or len(value.encode()) > limit * 4 // 3 + 4
+
+
+def _failure(kind: str, message: str = "") -> str:
+    told = {"kind": kind, "name": "", "message": message or f"the script went over its limit: {kind}", "stack": ""}
+    return dumps(told).decode()[1:]
