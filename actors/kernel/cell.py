@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any
 
-from actors.kernel.actor import Supervisor
+from actors.kernel.actor import ActorSystem, Supervisor
 from actors.kernel.attendance import drop
-from actors.kernel.context import ActorSystem
 from actors.kernel.life import Life
 from actors.kernel.mailbox import Envelope, fail
 from actors.kernel.nursery import Nursery

@@ -165,10 +165,10 @@ class Life(Attendance):
             self.arm()
             self.idle = False
             self.engine.schedule(self)
-        elif final and not self.exit.final:
+        elif final:
             self.exit.final = True
-            if self.state is STOPPING or self.state is FALLING:
-                self.shut()
+        if final:
+            self.shut()
 
     def begin_stop(self) -> None:
         """Nothing runs now: serve the stop lane."""
@@ -185,7 +185,7 @@ class Life(Attendance):
         """Take no more mail. What waits is discarded, unless the mailbox is to be drained first."""
         self.close()
         self.engine.names.forget(self.ref)
-        if not (self.spec.mailbox.drain and self.state is STOPPING):
+        if not self.spec.mailbox.drain or self.state in (FALLING, DOWN, ENDED):
             self.discard()
 
     def stop_on(self) -> None:

@@ -11,15 +11,15 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from actors.kernel.actor import Actor
 from actors.kernel.cell import Cell, cell_of
 from actors.kernel.engine import Engine
 from actors.kernel.ref import ActorRef, ReplySlot
-from actors.kernel.snapshot import ActorState, portray
 from actors.kernel.spec import ChildSpec, Intensity, Restart
-from actors.kernel.state import ENDED, STARTING
+from actors.kernel.state import ENDED, RUNNING, STARTING
 from protocol.errors import Crashed, Gone
 from protocol.lifecycle import Down, Ending, Escalated, Event
 from protocol.refs import AnyRef, Recipient
@@ -28,6 +28,27 @@ logger = logging.getLogger(__name__)
 
 CLEANUP_SECONDS = 2.0
 """How long `stop` waits for killed handlers and threads that are still on their way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorState:
+    """One actor and what is below it."""
+
+    path: str
+    state: str
+    """`starting`, `running`, `busy` (its handler awaits), `stopping`, `ending`, `restarting` (between incarnations)."""
+    mailbox: int
+    """Messages that wait."""
+    oldest_seconds: float
+    """How long the oldest of them has waited; 0 when none does."""
+    lost: int
+    """Messages its bounded mailbox refused or dropped so far."""
+    restarts: int
+    last_crash: str
+    """`ValueError: …`; empty when it never crashed."""
+    age_seconds: float
+    """Age of the current incarnation."""
+    children: tuple[ActorState, ...]
 
 
 class Guardian(Actor[Any]):
@@ -197,3 +218,23 @@ class System:
     def snapshot(self) -> ActorState:
         """The tree as it stands, for operators."""
         return portray(self._guardian, self.engine.loop.time())
+
+
+def portray(cell: Cell, now: float) -> ActorState:
+    """The state of a cell and its children at loop time `now`."""
+    mail = cell.mail
+    return ActorState(
+        path=cell.path,
+        state="busy" if cell.state is RUNNING and cell.task is not None else cell.state.value,
+        mailbox=len(mail) if mail else 0,
+        oldest_seconds=max(0.0, now - mail[0][1]) if mail else 0.0,
+        lost=cell.gate.lost if cell.gate is not None else 0,
+        restarts=max(0, cell.incarnation - 1),
+        last_crash=cell.history.last_crash if cell.history is not None else "",
+        age_seconds=max(0.0, now - cell.born),
+        children=tuple(
+            portray(child, now)
+            for child in (cell.nursery.children.values() if cell.nursery is not None else ())
+            if isinstance(child, Cell)
+        ),
+    )
