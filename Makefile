@@ -34,8 +34,8 @@ mutants: $(VENV)/.dev  ## hand-made faults in the kernel: each must be caught by
 storm: $(VENV)/.dev  ## the long storms: 30 s each
 	STORM_SECONDS=30 $(BIN)/python -m pytest -q -s tests/chaos
 
-simulate: $(VENV)/.dev  ## 1 000 seeds of the whole tree on a manual clock
-	SIMULATION_SEEDS=1000 $(BIN)/python -m pytest -q -s tests/chaos/test_simulation.py
+simulate: $(VENV)/.dev  ## 10 000 seeds of the whole tree on a manual clock
+	SIMULATION_SEEDS=10000 $(BIN)/python -m pytest -q -s tests/chaos/test_simulation.py
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock

@@ -111,7 +111,7 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_door", "_forked", "_host_calls", "_performing", "_record", "_replied", "_run", "_services",
+        "_began", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied", "_run", "_services",
         "_start", "_state", "_task", "_well",
     )  # fmt: skip
 
@@ -119,8 +119,13 @@ class ProcessActor(Actor[Any]):
         self._start = start
         self._services = services
         self._door = door
+        max_steps = services.settings.max_steps
         self._state = walk.WalkState(
-            start.flow, services.settings.max_steps, start.durability is Durability.DURABLE, start.payload
+            start.flow,
+            max_steps,
+            max_steps if start.max_steps is None else start.max_steps,
+            start.durability is Durability.DURABLE,
+            start.payload,
         )
         self._run = 0
         self._record = 0
@@ -131,6 +136,7 @@ class ProcessActor(Actor[Any]):
         self._host_calls: HostCalls | None = None
         self._replied = False
         self._well = False
+        self._end_recorded = False
 
     def started(self) -> None:
         """Step onto the first node."""
@@ -216,8 +222,8 @@ class ProcessActor(Actor[Any]):
                     self._step_ended(command)
                 case walk.Finish(reply, state):
                     self._finish(reply, state)
-                case walk.Fork(node, payload):
-                    self._fork(node, payload)
+                case walk.Fork(node, payload, budget):
+                    self._fork(node, payload, budget)
                 case walk.Abandon():
                     self._abandon()
 
@@ -255,13 +261,14 @@ class ProcessActor(Actor[Any]):
             step = StepRecord(
                 self._start.wid, command.node.id, command.visit, 1, command.outcome, command.payload, self._began, now
             )
-            number = self._record_process("run", (step,))
+            self._end_recorded = command.ends is not None
+            number = self._record_process(command.ends.value if command.ends is not None else "run", (step,))
             if command.wait:
                 self._record = number
 
     def _finish(self, reply: Reply, state: ProcessState) -> None:
         self._well = state is ProcessState.END
-        if self._state.durable:
+        if self._state.durable and not self._end_recorded:
             self._record_process(state.value, ())
         self._reply(reply)
         self.context.stop()
@@ -277,7 +284,7 @@ class ProcessActor(Actor[Any]):
             reply = Failure(reply.error, reply.node, wid, forked)
         self._start.reply_to.tell(reply)
 
-    def _fork(self, node: str, payload: bytes) -> None:
+    def _fork(self, node: str, payload: bytes, budget: int) -> None:
         start, wid = self._start, self._services.new_wid()
         first = start.start if start.start.first == node else _starting_at(start, node)
         branch = StartProcess(
@@ -290,6 +297,7 @@ class ProcessActor(Actor[Any]):
             payload,
             start.durability,
             NOBODY,
+            budget,
         )
         try:
             self._door.start(branch)

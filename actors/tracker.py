@@ -104,7 +104,13 @@ class TrackerChannel:
     def take(self, most_rows: int, most_bytes: int) -> list[TrackerRow]:
         """The oldest rows, at least one if any waits."""
         rows = self._rows
-        batch: list[TrackerRow] = []
+        if len(rows) <= most_rows and self._bytes <= most_bytes:
+            batch = list(rows)
+            rows.clear()
+            self._bytes = 0
+            self.in_hand += len(batch)
+            return batch
+        batch = []
         size = 0
         while rows and len(batch) < most_rows:
             size += len(rows[0].payload) + _ROW_BYTES

@@ -87,6 +87,8 @@ class Fork:
 
     node: str
     payload: bytes
+    budget: int
+    """Steps the branch may take: half of what was left, so a request with all its forks is bounded like one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class StepEnded:
     visit: int
     order: int
     wait: bool
+    ends: ProcessState | None = None
+    """Set when the run is over with this step, so that both are committed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,9 @@ class WalkState:
 
     flow: Flow
     max_steps: int
+    """The configured bound (`server.max_steps`), for messages."""
+    budget: int
+    """Steps this run may take: the bound, less what its forks were given."""
     durable: bool
     payload: bytes
     node: Node | None = None
@@ -176,16 +183,18 @@ def _enter(
 ) -> tuple[WalkState, tuple[Command, ...]]:
     forks: tuple[Command, ...] = ()
     node = state.flow.nodes.get(target) if target is not None else None
-    steps = state.steps
+    steps, budget = state.steps, state.budget
     while node is not None and node.kind == FORK_KIND:
         # A fork is no work of its own: both branches get the payload, and the main one goes on at once.
         steps += 1
-        if steps > state.max_steps:
+        if steps > budget:
             break
         branch, onward = node.outputs.get("output_2"), node.outputs.get("output_1")
         forks = (*forks, StepEnded(node, onward or "", "output_1", payload, steps, steps, wait=False))
         if branch is not None:
-            forks = (*forks, Fork(branch, payload))
+            share = (budget - steps) // 2
+            budget -= share
+            forks = (*forks, Fork(branch, payload, share))
         previous = node.id
         node = state.flow.nodes.get(onward) if onward is not None else None
     if node is None:
@@ -194,9 +203,19 @@ def _enter(
     steps += 1
     visits = {**state.visits, node.id: state.visits.get(node.id, 0) + 1}
     state = WalkState(
-        state.flow, state.max_steps, state.durable, payload, node, previous, steps, visits, state.answer, state.headers
+        state.flow,
+        state.max_steps,
+        budget,
+        state.durable,
+        payload,
+        node,
+        previous,
+        steps,
+        visits,
+        state.answer,
+        state.headers,
     )
-    if steps > state.max_steps:
+    if steps > budget:
         state, commands = _fail(state, LimitExceeded("steps of one run", "server.max_steps", state.max_steps))
         return state, (*forks, *commands)
     if node.kind in STARTER_KINDS:
@@ -222,16 +241,21 @@ def _failed(state: WalkState, node: Node, event: NodeFailed) -> tuple[WalkState,
 
 
 def _step(state: WalkState, node: Node, outcome: str, payload: bytes) -> StepEnded:
-    target = node.outputs.get(outcome)
-    return StepEnded(node, target or "", outcome, payload, state.visits[node.id], state.steps, wait=state.durable)
+    target, ends = node.outputs.get(outcome), None
+    if outcome == "!error":
+        ends = ProcessState.ERROR
+    elif target is None or target not in state.flow.nodes:
+        ends = ProcessState.END
+    visit = state.visits[node.id]
+    return StepEnded(node, target or "", outcome, payload, visit, state.steps, wait=state.durable, ends=ends)
 
 
 def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
     answer = _joined(state.answer, event.answer)
     headers = state.headers + event.headers if event.headers else state.headers
     state = WalkState(
-        state.flow, state.max_steps, state.durable, event.payload, node, state.previous, state.steps, state.visits,
-        answer, headers,
+        state.flow, state.max_steps, state.budget, state.durable, event.payload, node, state.previous, state.steps,
+        state.visits, answer, headers,
     )  # fmt: skip
     return _enter(state, node.outputs.get(event.next), previous=node.id, payload=event.payload)
 
@@ -263,6 +287,6 @@ def _fail(
 
 def _with(state: WalkState, *, awaiting: NodeDone | NodeFailed | None = None, ended: bool = False) -> WalkState:
     return WalkState(
-        state.flow, state.max_steps, state.durable, state.payload, state.node, state.previous, state.steps,
-        state.visits, state.answer, state.headers, awaiting, ended,
+        state.flow, state.max_steps, state.budget, state.durable, state.payload, state.node, state.previous,
+        state.steps, state.visits, state.answer, state.headers, awaiting, ended,
     )  # fmt: skip

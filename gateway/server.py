@@ -156,6 +156,8 @@ class Gateway(Actor[None]):
             body = await self._body(request) if request.body_exists else b""
         except _BadBodyError as bad:
             return _error(bad.answer)
+        if match.start.auth:
+            return _error(statuses.AUTH_NOT_SERVED)
         slot: ReplySlot[Reply] = ReplySlot()
         wid = self._new_wid()
         try:

@@ -40,6 +40,10 @@ class ErrorAnswer:
     headers: Pairs = ()
 
 
+# A flow that asks for a login is never served without one.
+AUTH_NOT_SERVED = ErrorAnswer(
+    501, go_json({"error": "this workflow asks for a login (nflow_auth), which this release cannot check"})
+)
 NOT_FOUND = ErrorAnswer(404, go_json({"code": 404, "message": "not found"}))
 
 

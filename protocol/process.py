@@ -82,6 +82,8 @@ class StartProcess:
     """JSON text of the first payload."""
     durability: Durability
     reply_to: Recipient[Reply]
+    max_steps: int | None = None
+    """Steps the run may take. None: the configured bound; a fork gets a share of its parent's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,8 @@ class Pool(Actor[Any]):
     def _lost(self, message: RunLost) -> None:
         script, error = message.script, message.error
         self._figures.lost += 1
+        if message.sandbox not in self._seating.seats:
+            return  # of an earlier incarnation, which refused its runs when it ended
         self._seating.lost(message.sandbox, script.run if script is not None else None)
         if script is None or error is None:
             return

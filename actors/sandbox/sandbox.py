@@ -16,7 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from actors.kernel import Actor
+from actors.kernel import Actor, Timer
 from actors.sandbox import frames
 from actors.sandbox.forker import ChildExited, ForkSandbox
 from actors.sandbox.launcher import Forked, fault_of, send_signal
@@ -85,7 +85,8 @@ class Sandbox(Actor[Any]):
         self._script: RunScript | None = None
         self._known: OrderedDict[str, None] = OrderedDict()
         self._deadline = math.inf
-        self._armed = False
+        self._timer: Timer | None = None
+        self._due = math.inf
         self._host_calls = 0
         self._remaining = 0.0
         self._cpu = 0.0
@@ -144,7 +145,10 @@ class Sandbox(Actor[Any]):
                 raise TypeError(f"a sandbox does not understand {type(message).__name__}")
 
     def released(self) -> None:
-        """The process ends with its owner."""
+        """The process ends with its owner, and whatever ran in it is given back."""
+        if self._script is not None:
+            lost = SandboxLost("the sandbox was ended", own_fault=False)
+            self._pool.tell(RunLost(self.context.ref, self._script, lost, Fault.OUTSIDE, self._host_calls))
         self._kill()
         if self._link is not None:
             self._link.close()
@@ -242,8 +246,10 @@ class Sandbox(Actor[Any]):
             self._broken(None)
             return
         self._host_calls += 1
-        self._remaining = max(0.0, self._deadline - self.context.now())
-        self._deadline = math.inf
+        now = self.context.now()
+        self._remaining = max(0.0, self._deadline - now)
+        # Whoever serves the call has a deadline of his own; this one holds when he is gone.
+        self._set_deadline(now + self._limits.host_call_seconds + GRACE_SECONDS)
         script.reply_to.tell(call)
 
     def _reply(self, reply: HostReply) -> None:
@@ -257,12 +263,14 @@ class Sandbox(Actor[Any]):
     def _set_deadline(self, deadline: float) -> None:
         # One timer serves many runs: it is armed again only when it comes and finds a later deadline.
         self._deadline = deadline
-        if not self._armed:
-            self._armed = True
-            self.context.after(max(0.0, deadline - self.context.now()), _Overdue())
+        if self._timer is None or deadline < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = deadline
+            self._timer = self.context.after(max(0.0, deadline - self.context.now()), _Overdue())
 
     def _overdue(self) -> None:
-        self._armed = False
+        self._timer = None
         if self._script is None or self._deadline is math.inf:
             return
         left = self._deadline - self.context.now()

@@ -100,7 +100,8 @@ class Seating:
             seat.tenant, seat.flows = seat.run.tenant, {seat.run.flow}
             return False
         seat.tenant, seat.flows, seat.idle_since = None, set(), now
-        self.idle.append(seat)
+        if seat not in self.idle:  # it is when its process was replaced while it had nothing to do
+            self.idle.append(seat)
         return True
 
     def lost(self, ref: Ref[Any], run: int | None) -> None:

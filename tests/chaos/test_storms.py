@@ -1,6 +1,6 @@
 """Storms: sandboxes and zygotes are killed and stopped under load, and every answer is still right.
 
-Each storm runs for STORM_SECONDS (10 by default, 30 by `make storm`). The oracle is the client itself: it sends a number
+Each storm runs for STORM_SECONDS (10 by default, 30 by `make storm`). The oracle is the client: it sends a number
 and expects that number's square back, once for every request it sent. Victims are found among the server's own
 descendants, by pid.
 """

@@ -71,6 +71,12 @@ def test_a_run_handed_to_a_dying_sandbox_stays_its_own() -> None:
     assert seating.free(ref, 1, 2.0) is not None
 
 
+def test_a_sandbox_that_becomes_ready_twice_is_idle_once() -> None:
+    seating, (ref,) = seated(1)
+    seating.ready(ref, 1.0)
+    assert [seat.ref for seat in seating.idle] == [ref]
+
+
 def test_a_late_result_of_a_lost_run_frees_nothing() -> None:
     seating, _ = seated(1)
     ref = take(seating, script(1))
@@ -94,9 +100,9 @@ class SeatingMachine(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 4))
     def become_ready(self, index: int) -> None:
-        starting = [seat for seat in self.seating.seats.values() if not seat.started]
-        if starting:
-            self.seating.ready(starting[index % len(starting)].ref, 0.0)
+        seats = [seat for seat in self.seating.seats.values() if not seat.started or seat.run is None]
+        if seats:
+            self.seating.ready(seats[index % len(seats)].ref, 0.0)
 
     @rule(tenant=st.sampled_from("ab"), flow=st.sampled_from("xyz"))
     def run(self, tenant: str, flow: str) -> None:

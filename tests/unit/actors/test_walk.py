@@ -25,7 +25,7 @@ def flow(*nodes: Node, answer_with_payload: bool = False) -> Flow:
 
 
 def state(graph: Flow, *, max_steps: int = 100, durable: bool = False) -> walk.WalkState:
-    return walk.WalkState(graph, max_steps, durable, b"{}")
+    return walk.WalkState(graph, max_steps, max_steps, durable, b"{}")
 
 
 def only(commands: tuple[walk.Command, ...], kind: type) -> list:
@@ -96,7 +96,7 @@ def test_a_failing_node_ends_the_run_and_names_the_node() -> None:
 def test_a_fork_goes_both_ways_with_the_same_payload() -> None:
     graph = flow(node("f", "gorutine", output_1="a", output_2="b"), node("a"), node("b"))
     _, commands = walk.begin(state(graph), "f")
-    assert only(commands, walk.Fork) == [walk.Fork("b", b"{}")]
+    assert only(commands, walk.Fork) == [walk.Fork("b", b"{}", 49)]
     (performed,) = only(commands, walk.Perform)
     assert (performed.node.id, performed.previous) == ("a", "f")
 
@@ -127,6 +127,22 @@ def test_a_cycle_of_forks_is_ended_too() -> None:
     assert isinstance(finish(commands).reply, Failure)
 
 
+def test_a_request_with_all_its_forks_takes_no_more_steps_than_one_run_may() -> None:
+    graph = flow(node("f", "gorutine", output_1="a", output_2="a"), node("a", output_1="f"))
+    todo, performed, branches = [("f", 100)], 0, 0
+    while todo:
+        first, budget = todo.pop()
+        branches += 1
+        at = walk.WalkState(graph, 100, budget, False, b"{}")
+        at, commands = walk.begin(at, first)
+        while not only(commands, walk.Finish):
+            performed += len(only(commands, walk.Perform))
+            todo += [(fork.node, fork.budget) for fork in only(commands, walk.Fork)]
+            at, commands = walk.advance(at, walk.NodeDone("output_1", b"{}"))
+    assert performed <= 100
+    assert branches <= 100
+
+
 def test_a_starter_cannot_be_a_step() -> None:
     _, commands = walk.begin(state(flow(node("s", "starter"))), "s")
     reply = finish(commands).reply
@@ -153,6 +169,17 @@ def test_a_durable_run_goes_on_only_once_its_step_is_committed() -> None:
     _, commands = walk.advance(at, walk.StepCommitted())
     (performed,) = only(commands, walk.Perform)
     assert performed.payload == b"1"
+
+
+def test_the_last_step_of_a_run_is_committed_together_with_its_end() -> None:
+    at, _ = walk.begin(state(flow(node("a", output_1="b"), node("b")), durable=True), "a")
+    at, (step,) = walk.advance(at, walk.NodeDone("output_1", b"1"))
+    assert isinstance(step, walk.StepEnded)
+    assert step.ends is None
+    at, _ = walk.advance(at, walk.StepCommitted())
+    _, (last,) = walk.advance(at, walk.NodeDone("output_1", b"2"))
+    assert isinstance(last, walk.StepEnded)
+    assert last.ends is ProcessState.END
 
 
 def test_a_durable_run_whose_step_is_refused_fails_as_unavailable() -> None:
