@@ -119,8 +119,24 @@ def test_rows_that_come_while_the_store_is_busy_make_one_larger_batch() -> None:
         await asyncio.sleep(0.5)
         stage.track(65)
         await asyncio.sleep(10)
-        assert [rows for _, rows in stage.store.batches] == [10, 40, 25]
+        assert stage.store.batches == [(0.0, 10), (1.0, 40), (2.0, 25)]
         assert await stage.stored() == list(range(75))
+        await stage.system.stop()
+
+    play(scene())
+
+
+def test_a_row_that_comes_after_a_full_batch_has_its_own_time() -> None:
+    async def scene() -> None:
+        stage = Stage()
+        await stage.start()
+        stage.track(1)
+        await asyncio.sleep(0.2)
+        stage.track(9)
+        await asyncio.sleep(0.01)
+        stage.track(1)
+        await asyncio.sleep(1)
+        assert stage.store.batches == [(0.2, 10), (0.46, 1)]
         await stage.system.stop()
 
     play(scene())
@@ -224,6 +240,34 @@ def test_in_a_long_outage_the_store_is_left_alone_and_rows_are_kept_while_there_
         await asyncio.sleep(0.001)
         assert stage.check().stored == state.stored + 10
         await stage.system.stop()
+
+    play(scene())
+
+
+def test_only_batches_lost_in_a_row_make_it_leave_the_store_alone() -> None:
+    async def scene() -> None:
+        stage = Stage(most_rows=10, circuit_batches=3)
+        await stage.start()
+        for _ in range(4):
+            stage.store.outage = AWAY
+            stage.track(20)
+            await asyncio.sleep(1.5)
+            stage.store.outage = None
+            stage.track(10)
+            await asyncio.sleep(0.01)
+        assert stage.check() == TrackerState(stored=40, dropped=80, waiting=0, failed_batches=8)
+        await stage.system.stop()
+
+    play(scene())
+
+
+def test_a_stop_stores_the_last_few_rows_too() -> None:
+    async def scene() -> None:
+        stage = Stage()
+        await stage.start()
+        stage.track(3)
+        await stage.system.stop()
+        assert stage.check() == TrackerState(stored=3, dropped=0, waiting=0, failed_batches=0)
 
     play(scene())
 

@@ -150,6 +150,14 @@ async def test_ended_runs_go_with_their_steps_and_living_ones_stay_for_ever(stor
     assert await store.process("w100") is not None
 
 
+async def test_a_run_of_very_many_steps_goes_bite_by_bite(store: Store) -> None:
+    for wid in ("w1", "w2", "w3"):
+        run = replace(RUN, wid=wid, state="end")
+        await store.record([run], [replace(STEP, wid=wid, visit=visit) for visit in range(2500)])
+    assert await prune_all(store, RetentionDays(1, 1, 0), DAY + 100) == (3, 7500, 0)
+    assert (await store.counts()).steps == 0
+
+
 async def test_steps_may_go_before_their_runs(store: Store) -> None:
     for number in range(120):
         run = replace(RUN, wid=f"w{number:03}", state="end" if number % 2 else "run", updated=float(number))
