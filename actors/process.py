@@ -111,8 +111,8 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied", "_run", "_services",
-        "_start", "_state", "_task", "_well",
+        "_began", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied", "_run",
+        "_services", "_start", "_state", "_task", "_well",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:

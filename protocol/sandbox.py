@@ -165,3 +165,5 @@ class RunLost:
     """None when the run's holder has had its answer already (a limit was hit: discarded after an answer)."""
     fault: Fault = Fault.OUTSIDE
     host_calls: int = 0
+    begun: bool = True
+    """False: the process was dead before the script reached it, so nothing was lost yet."""

@@ -35,6 +35,14 @@ class ChildExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ZygoteDied:
+    """The zygote of a sandbox has died, and with it the sandbox. Every sandbox of it is told before any can react."""
+
+    pid: int
+    """Of the sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
 class _ZygoteLost:
     number: int
 
@@ -63,7 +71,8 @@ class Forker(Actor[Any]):
         self._standing: dict[int, ZygoteProcess] = {}
         """Number → zygote, the working one first, the spare behind it."""
         self._numbered = 0
-        self._owners: dict[int, Ref[Any]] = {}
+        self._owners: dict[int, dict[int, Ref[Any]]] = {}
+        """Number of the zygote → pid of a sandbox → who asked for it."""
 
     async def started(self) -> None:
         """Start both; the first must serve before the branch is up."""
@@ -93,7 +102,9 @@ class Forker(Actor[Any]):
     def _start_one(self) -> None:
         self._numbered += 1
         number, ref = self._numbered, self.context.ref
-        zygote = self._zygote(self._exited, lambda: ref.tell(_ZygoteLost(number)))
+        owners: dict[int, Ref[Any]] = {}
+        self._owners[number] = owners
+        zygote = self._zygote(lambda *end: _tell_exit(owners, *end), lambda: ref.tell(_ZygoteLost(number)))
         zygote.start()
         self._standing[number] = zygote
 
@@ -110,7 +121,7 @@ class Forker(Actor[Any]):
                     raise
                 self._replace(number)
                 continue
-            self._owners[forked.pid] = owner
+            self._owners[number][forked.pid] = owner
             self._figures.forks += 1
             return forked
         raise Unavailable("no zygote lives long enough to fork a sandbox")
@@ -121,11 +132,14 @@ class Forker(Actor[Any]):
         if lost is None:
             return
         lost.close()
+        for pid, owner in self._owners.pop(number).items():
+            owner.tell(ZygoteDied(pid))
         self._figures.zygotes_lost += 1
         self._start_one()
         self._figures.pid = self._working().pid
 
-    def _exited(self, pid: int, status: int, cpu_seconds: float) -> None:
-        owner = self._owners.pop(pid, None)
-        if owner is not None:
-            owner.tell(ChildExited(pid, status, cpu_seconds))
+
+def _tell_exit(owners: dict[int, Ref[Any]], pid: int, status: int, cpu_seconds: float) -> None:
+    owner = owners.pop(pid, None)
+    if owner is not None:
+        owner.tell(ChildExited(pid, status, cpu_seconds))

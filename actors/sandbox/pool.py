@@ -148,7 +148,7 @@ class Pool(Actor[Any]):
 
     def _take(self, script: RunScript) -> None:
         now = self.context.now()
-        if len(self._breakers) and not script.retried:
+        if len(self._breakers):
             refusal = self._breakers.refusal(script.tenant, script.flow, now)
             if refusal is not None:
                 why, wait = refusal
@@ -159,13 +159,17 @@ class Pool(Actor[Any]):
             if seat is not None:
                 self._assign(seat, script)
                 return
-        if script.retried:
-            self._waiting.appendleft((now, script))
-        elif len(self._waiting) < self._settings.max_waiting:
+        if len(self._waiting) < self._settings.max_waiting:
             self._waiting.append((now, script))
         else:
             self._refuse(script, f"{len(self._waiting)} scripts wait for a sandbox (server.max_waiting)")
             return
+        self._serve()
+        self._watch_queue()
+
+    def _take_again(self, script: RunScript) -> None:
+        """A script whose sandbox died goes before all others: it has waited already, and was admitted once."""
+        self._waiting.appendleft((self.context.now(), script))
         self._serve()
         self._watch_queue()
 
@@ -213,10 +217,10 @@ class Pool(Actor[Any]):
             script.reply_to.tell(ScriptFailed(script.run, error))
         elif cancelled:
             script.reply_to.tell(ScriptFailed(script.run, RunCancelled("the run was cancelled")))
-        elif script.retried or message.host_calls:
+        elif message.begun and (script.retried or message.host_calls):
             script.reply_to.tell(ScriptFailed(script.run, error))
         else:
-            self._take(replace(script, retried=True))
+            self._take_again(replace(script, retried=script.retried or message.begun))
 
     def _cancel(self, run: int) -> None:
         seat = self._seating.busy.get(run)
@@ -259,7 +263,7 @@ class Pool(Actor[Any]):
         self._seating.remove(seat)
         self._grow()
         if seat.run is not None:
-            self._take(replace(seat.run, retried=True))
+            self._take_again(replace(seat.run, retried=True))
 
     # --- over time ---
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from actors.kernel import Actor, Timer
 from actors.sandbox import frames
-from actors.sandbox.forker import ChildExited, ForkSandbox
+from actors.sandbox.forker import ChildExited, ForkSandbox, ZygoteDied
 from actors.sandbox.launcher import Forked, fault_of, send_signal
 from actors.sandbox.link import Link, LinkBroken, LinkClosed
 from protocol.errors import LimitExceeded, NflowError, RunCancelled, SandboxLost, ScriptError
@@ -137,6 +137,9 @@ class Sandbox(Actor[Any]):
                     self._conclude()
                 else:
                     self.context.after(EXIT_REPORT_SECONDS, _NoReport())
+            case ZygoteDied(pid):
+                if self._fork is not None and pid == self._fork.pid:
+                    self._conclude()
             case _NoReport():
                 self._conclude()
             case LinkBroken(error):
@@ -161,7 +164,7 @@ class Sandbox(Actor[Any]):
 
     def _run(self, script: RunScript) -> None:
         if self._link is None or self._closed:
-            self._pool.tell(RunLost(self.context.ref, script, SandboxLost(own_fault=False)))
+            self._pool.tell(RunLost(self.context.ref, script, SandboxLost(own_fault=False), begun=False))
             return
         self._script, self._host_calls = script, 0
         key = script.script.key
