@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def file_alone(folder: Path) -> None:
     print("the file alone: us of CPU per row")
     for size in (1, 10, 100, 512):
         rows = [ROW] * size
-        print(f"  tracker rows, batches of {size:3}: {cpu_per_row(lambda rows=rows: file.track(rows)):6.2f}")
+        print(f"  tracker rows, batches of {size:3}: {cpu_per_row(partial(file.track, rows)):6.2f}")
     secret = [replace(ROW, payload=b'{"user":{"name":"ana","password":"x"},"list":[1,2,3]}')] * 100
-    print(f"  tracker rows with a secret  100: {cpu_per_row(lambda: file.track(secret)):6.2f}")
+    print(f"  tracker rows with a secret  100: {cpu_per_row(partial(file.track, secret)):6.2f}")
     numbers = iter(range(10**9))
 
     def commit(size: int) -> int:
@@ -71,7 +72,7 @@ def file_alone(folder: Path) -> None:
         return size
 
     for size in (1, 10, 100):
-        print(f"  journal records, {size:3} a commit : {cpu_per_row(lambda size=size: commit(size)):6.2f}")
+        print(f"  journal records, {size:3} a commit : {cpu_per_row(partial(commit, size)):6.2f}")
     file.close()
 
 

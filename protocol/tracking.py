@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.refs import Ref
+from protocol.refs import Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Record:
     number: int
     process: ProcessRecord | None
     steps: tuple[StepRecord, ...]
-    reply_to: Ref[Any]
+    reply_to: Recipient[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ never holds half a commit; `synchronous = full` waits for the disk at each commi
 
 Speed. This thread shares the interpreter with the request loop, and each call into SQLite hands the interpreter lock
 over twice: beside a busy loop that, not SQLite, is what a batch waits for. So a chunk of rows is one statement of many
-groups of parameters, of a few fixed sizes because compiling one costs twice as much as running it. Measured beside:
-`executemany` takes the lock once for each row (+15 % alone, unbounded waits beside a loop), one JSON document through
-`json_each` costs three times the CPU.
+groups of parameters, in a few fixed sizes because compiling one costs twice as much as running it: 4.5 us of CPU a row,
+2.5 ms a batch beside a server at its limit. `executemany` costs 5 % more alone, but takes the lock once for each row:
+beside that server every other run fell behind, to 0.7 s a batch. One JSON document through `json_each` costs twice the
+CPU. `loadtests/store.py` measures it again.
 """
 
 from __future__ import annotations
