@@ -1,6 +1,6 @@
 """What is written down of a run: the journal (the truth) and the tracker (a lossy, redacted view).
 
-Three tables (`design` §6): process, step, tracker. The journal's lane refuses and back-pressures; only the tracker drops.
+Three tables: process, step, tracker. The journal's lane refuses and back-pressures; only the tracker drops.
 """
 
 from __future__ import annotations
