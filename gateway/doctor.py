@@ -1,21 +1,28 @@
-"""`nflow doctor`: what this machine offers, looked at rather than assumed."""
+"""`nflow doctor`: what this machine offers, looked at, not assumed. It forks a real sandbox and opens the store."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import platform
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-
-from actors.sandbox import confine
+from actors.sandbox import frames
+from actors.sandbox.launcher import ZygoteProcess
+from actors.sandbox.link import Link
+from actors.stores.sqlite import SqliteSettings
+from actors.stores.sqlite_store import SqliteStore
 from gateway.ownership import intruders
+from protocol.errors import NflowError
 from protocol.settings import Settings
 
 BUILT = 1_760_000_000
 """Unix time before which no clock can be right: this program did not exist."""
+START_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +39,11 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything; a finding each."""
     yield _platform()
-    offer = confine.probe()
-    yield Finding("engine", offer.engine_works, offer.engine)
-    yield Finding("engine hook", offer.hook, "operations and deadlines are counted inside the engine" if offer.hook else
-                  "the engine hook failed its test: only the outer deadline holds", fatal=False)  # fmt: skip
-    yield Finding(
-        "seccomp",
-        offer.seccomp,
-        "system calls are filtered" if offer.seccomp else "not offered by this kernel",
-        fatal=False,
-    )
-    yield Finding(
-        "landlock",
-        offer.landlock > 0,
-        f"ABI {offer.landlock}" if offer.landlock else "not offered by this kernel",
-        fatal=False,
-    )
+    yield from asyncio.run(_sandbox())
     others = intruders()
     yield Finding("packages", not others, "; ".join(others) or "all from nflow-runtime")
     yield _clock()
-    problem = examine_store(Path(settings.store.path))
-    yield Finding("store", not problem, problem or f"{settings.store.path} can be written")
+    yield asyncio.run(_store(settings.store.path))
 
 
 def _platform() -> Finding:
@@ -64,13 +55,61 @@ def _platform() -> Finding:
     return Finding("platform", True, text)
 
 
+class _Deaf:
+    """Takes what a sandbox would tell its actor."""
+
+    def tell(self, message: Any) -> None:
+        """Nobody listens."""
+
+
+async def _sandbox() -> list[Finding]:
+    zygote = ZygoteProcess(lambda pid, status, cpu: None, lambda: None)
+    zygote.start()
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            forked = await zygote.fork()
+            link = await Link.open(_Deaf(), forked.socket)
+            ready = await link.ready
+        link.close()
+        os.close(forked.pidfd)
+    except (NflowError, OSError, TimeoutError) as error:
+        return [Finding("engine", False, f"no sandbox could be started: {error or 'it took too long'}")]
+    finally:
+        zygote.close()
+    return list(_confinement(ready))
+
+
+def _confinement(ready: frames.Ready) -> Iterator[Finding]:
+    confined = ready.confined
+    hook = "counts operations and keeps deadlines" if ready.hook else "failed its test: only the outer deadline holds"
+    yield Finding("engine", True, f"QuickJS {ready.engine}")
+    yield Finding("engine hook", ready.hook, hook, fatal=False)
+    filtered = bool(confined.get("seccomp"))
+    yield Finding("seccomp", filtered, "in force" if filtered else "not offered by this kernel", fatal=False)
+    abi = confined.get("landlock") or 0
+    yield Finding("landlock", bool(abi), f"in force, ABI {abi}" if abi else "not offered by this kernel", fatal=False)
+    uid = confined.get("uid")
+    own = uid != os.getuid()
+    text = f"sandboxes run as uid {uid}" + ("" if own else ", the server's own: start as root to give them another")
+    yield Finding("user", own, text, fatal=False)
+
+
 def _clock() -> Finding:
     now = time.time()
     if now < BUILT:
         return Finding("clock", False, f"it says {time.strftime('%Y-%m-%d', time.gmtime(now))}: set it")
     resolution = time.get_clock_info("monotonic").resolution
-    return Finding(
-        "clock",
-        resolution <= 1e-3,
-        f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}, steady to {resolution:g} s",
-    )
+    text = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}, steady to {resolution:g} s"
+    return Finding("clock", resolution <= 1e-3, text)
+
+
+async def _store(path: str) -> Finding:
+    store = SqliteStore(SqliteSettings(path))
+    try:
+        await store.open()
+    except NflowError as error:
+        return Finding("store", False, str(error))
+    finally:
+        await store.close()
+    state = store.state
+    return Finding("store", state.available, f"{path} can be written" if state.available else state.reason)
