@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from actors.sandbox.sandbox import SandboxEndedError
 from protocol.lifecycle import ActorCrashed, Escalated, Event, MailboxFull, Restarted
 
 
@@ -24,7 +25,10 @@ class KernelFigures:
         match event:
             case ActorCrashed(path, cause, message):
                 self.crashes += 1
-                self._log.debug("actor crashed", actor=path, error=repr(cause), handling=message)
+                if isinstance(cause, SandboxEndedError):  # sandboxes die as they must; the pool counts them
+                    self._log.debug("sandbox ended", actor=path, reason=str(cause))
+                else:
+                    self._log.error("actor crashed", actor=path, handling=message, exc_info=cause)
             case Restarted():
                 self.restarts += 1
             case Escalated(path, cause):
