@@ -19,14 +19,13 @@ class Order(NamedTuple):
     run: int
     key: str
     flow: str
-    entry: str
     realm: str
-    needs: list[str]
     previous: str
+    entry: str
+    """Empty, and the next two None: the child holds this key."""
     request: bytes
     payload: bytes
     statics: bytes | None
-    """None, as `source`: the child holds this key."""
     source: bytes | None
 
 
@@ -52,23 +51,21 @@ def read_configure(body: bytes) -> Limits:
 def read_run(body: bytes) -> Order:
     """One run. Raises BadFrame."""
     parts = body.split(b"\n")
-    head = read_object(parts[0])
+    statics = source = None
+    if len(parts) == 5:
+        statics, source = parts.pop(3), parts.pop()
+    if len(parts) != 3:
+        raise BadFrame("a run of neither three nor five segments")
+    head, request, payload = parts
+    told = read_object(head)
     try:
-        match parts:
-            case [_, request, payload]:
-                statics = source = None
-            case [_, request, payload, statics, source]:
-                pass
-            case _:
-                raise BadFrame(f"a run of {len(parts)} segments")
         return Order(
-            head["run"],
-            head["key"],
-            head["flow"],
-            head["entry"],
-            head["realm"],
-            head["needs"],
-            head["prev"],
+            told["run"],
+            told["key"],
+            told["flow"],
+            told["realm"],
+            told["prev"],
+            told.get("entry", ""),
             request,
             payload,
             statics,

@@ -118,7 +118,7 @@
     grow(content.length + text.length);
     if (status === 0) {
       status = number;
-      type = takeLine('Content-Type') ?? contentType;
+      type = lines.length === 0 ? contentType : takeLine('Content-Type') ?? contentType;
       form_ = kind;
       content = text;
     } else if (form_ === BINARY || kind === BINARY) {

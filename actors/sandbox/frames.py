@@ -1,4 +1,4 @@
-"""The frames between a sandbox process and its parent on a Unix stream socket: their layout, and the parent's end. Pure.
+"""The frames between a sandbox process and its parent on a Unix stream socket: layout, and the parent's end. Pure.
 
 A frame is a 4-byte little-endian length of the rest, one kind byte, and a body: segments of JSON text joined by
 newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed). Invariant: what comes from a
@@ -121,21 +121,18 @@ def write_run(order: RunScript, *, remembered: bool) -> bytes:
     Raises BadFrame when it is too large to send.
     """
     script = order.script
-    head = dumps(
-        {
-            "run": order.run,
-            "key": script.key,
-            "flow": order.flow,
-            "entry": script.entry,
-            "realm": script.realm.value,
-            "needs": sorted(script.needs),
-            "prev": order.previous,
-        }
-    )
+    head = {
+        "run": order.run,
+        "key": script.key,
+        "flow": order.flow,
+        "realm": script.realm.value,
+        "prev": order.previous,
+    }
     if remembered:
-        body = b"%b\n%b\n%b" % (head, order.request, order.payload)
+        body = b"%b\n%b\n%b" % (dumps(head), order.request, order.payload)
     else:
-        body = b"\n".join((head, order.request, order.payload, script.statics, dumps(script.source)))
+        head["entry"] = script.entry
+        body = b"\n".join((dumps(head), order.request, order.payload, script.statics, dumps(script.source)))
     if len(body) >= TO_CHILD_CAP:
         raise BadFrame(f"script and input are {len(body)} bytes, allowed are {TO_CHILD_CAP}")
     return pack(RUN, body)

@@ -3,7 +3,8 @@
 //
 // Keys sorted by code point; `<`, `>`, `&`, U+2028 and U+2029 escaped; undefined and holes null; dates RFC 3339; a Map an
 // array of pairs, a Set an array, bytes base64; functions, symbols, NaN and infinities refused. `toJSON` is not asked.
-// Only primitives are given to the engine's own JSON.stringify, so nothing a script defines can forge the text.
+// Only primitives are given to the engine's own JSON.stringify, so nothing a script defines can forge the text; methods
+// of strings are looked up as ever, and a script that changed one, in a realm of its own, changed it for its own answer.
 (function gojson(grow) {
   'use strict';
   const MAX_DEPTH = 500;
@@ -11,8 +12,7 @@
   const stringify = JSON.stringify;
   const { apply } = Reflect;
   const { getOwnPropertyDescriptor, getPrototypeOf, keys: keysOf, prototype: ObjectPrototype } = Object;
-  const { isArray, prototype: { sort } } = Array;
-  const { charCodeAt, codePointAt, includes, repeat, replaceAll, slice } = String.prototype;
+  const { isArray } = Array;
   const DatePrototype = Date.prototype, MapPrototype = Map.prototype, SetPrototype = Set.prototype;
   const { getTime, toISOString } = DatePrototype;
   const mapForEach = MapPrototype.forEach, setForEach = SetPrototype.forEach;
@@ -27,12 +27,12 @@
   const known = { __proto__: null };
   let knownCount = 0;
   const isHigh = (key) => {
-    for (let i = 0; i < key.length; i++) if (apply(charCodeAt, key, [i]) >= 0xd800) return true;
+    for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) >= 0xd800) return true;
     return false;
   };
   const byCodePoint = (a, b) => {
     for (let i = 0; ; i++) {
-      const x = apply(codePointAt, a, [i]), y = apply(codePointAt, b, [i]);
+      const x = a.codePointAt(i), y = b.codePointAt(i);
       if (x !== y) return x === undefined ? -1 : y === undefined ? 1 : x - y;
       if (x === undefined) return 0;
       if (x > 0xffff) i++;
@@ -92,8 +92,8 @@
       last = key;
       if (known[key] === undefined && learn(key) === undefined) high = true;
     }
-    if (high) apply(sort, keys, [byCodePoint]);
-    else if (!sorted) apply(sort, keys, []);
+    if (high) keys.sort(byCodePoint);
+    else if (!sorted) keys.sort();
     let out = '{';
     for (let i = 0; i < n; i++) {
       const key = keys[i];
@@ -135,7 +135,7 @@
     let end = 23; // of the milliseconds, which Go writes without their trailing zeros
     while (iso[end - 1] === '0') end--;
     if (end === 20) end = 19;
-    return '"' + apply(slice, iso, [0, end]) + 'Z"';
+    return '"' + iso.slice(0, end) + 'Z"';
   };
 
   const bytes = (object, depth) => {
@@ -151,29 +151,29 @@
 
   // Lone surrogates are written by the engine as \udXXX, in small letters; a backslash of the text is written double.
   const escapes = /\\(?:u(d[89a-f][0-9a-f][0-9a-f])?|[^u])/g;
-  const mend = (out) => apply(includes, out, ['\\ud'])
-    ? apply(replaceAll, out, [escapes, (escape, surrogate) => surrogate === undefined ? escape : '\\ufffd']) : out;
+  const mend = (out) => out.includes('\\ud')
+    ? out.replaceAll(escapes, (escape, surrogate) => surrogate === undefined ? escape : '\\ufffd') : out;
 
   const encode = (v) => {
     let out = mend(value(v, 0));
-    if (apply(includes, out, ['<'])) out = apply(replaceAll, out, ['<', '\\u003c']);
-    if (apply(includes, out, ['>'])) out = apply(replaceAll, out, ['>', '\\u003e']);
-    if (apply(includes, out, ['&'])) out = apply(replaceAll, out, ['&', '\\u0026']);
-    if (apply(includes, out, ['\u2028'])) out = apply(replaceAll, out, ['\u2028', '\\u2028']);
-    if (apply(includes, out, ['\u2029'])) out = apply(replaceAll, out, ['\u2029', '\\u2029']);
+    if (out.includes('<')) out = out.replaceAll('<', '\\u003c');
+    if (out.includes('>')) out = out.replaceAll('>', '\\u003e');
+    if (out.includes('&')) out = out.replaceAll('&', '\\u0026');
+    if (out.includes('\u2028')) out = out.replaceAll('\u2028', '\\u2028');
+    if (out.includes('\u2029')) out = out.replaceAll('\u2029', '\\u2029');
     return out;
   };
 
   // The same text over several lines (Go: json.Indent with an empty prefix). `step` is one level's indentation.
   const indent = (compact, step) => {
     let out = '', depth = 0;
-    const line = () => '\n' + apply(repeat, step, [depth]);
+    const line = () => '\n' + step.repeat(depth);
     for (let i = 0; i < compact.length; i++) {
       const sign = compact[i];
       if (sign === '"') {
         const start = i;
         while (compact[++i] !== '"') if (compact[i] === '\\') i++;
-        out += apply(slice, compact, [start, i + 1]);
+        out += compact.slice(start, i + 1);
       } else if (sign === '{' || sign === '[') {
         const next = compact[i + 1];
         if (next === '}' || next === ']') {

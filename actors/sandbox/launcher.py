@@ -58,9 +58,15 @@ class Forked(NamedTuple):
 class ZygoteProcess:
     """One zygote and the fork requests under way."""
 
-    def __init__(self, on_exit: Callable[[int, int, float], None], on_lost: Callable[[], None]) -> None:
-        """`on_exit(pid, status, cpu)`: a sandbox ended with this wait status and CPU seconds. `on_lost()`: the zygote
-        itself ended without being asked to, and its sandboxes with it (no `on_exit` is told for them)."""
+    def __init__(
+        self, on_exit: Callable[[int, int, float], None], on_lost: Callable[[], None], memory_mb: int = 128
+    ) -> None:
+        """`on_exit(pid, status, cpu)`: a sandbox ended with this wait status and CPU seconds.
+
+        `on_lost()`: the zygote itself ended without being asked to, and its sandboxes with it; no `on_exit` is told
+        for them. `memory_mb`: the engine's limit (`Limits.memory_mb`); the address space is capped above it.
+        """
+        self._memory_mb = memory_mb
         self._on_exit = on_exit
         self._on_lost = on_lost
         self._pending: dict[int, tuple[asyncio.Future[Forked], socket.socket]] = {}
@@ -88,7 +94,7 @@ class ZygoteProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own program
-                [sys.executable, "-I", "-c", _BOOT, str(_ROOT), str(theirs.fileno())],
+                [sys.executable, "-I", "-c", _BOOT, str(_ROOT), str(theirs.fileno()), str(self._memory_mb)],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

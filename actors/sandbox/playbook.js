@@ -94,34 +94,38 @@
 
   // --- globals ---------------------------------------------------------------------------------------------------------
 
-  // Each group is the names one value is known by, and how it comes about. Only the groups that a script's text can
-  // reach are set (`vm.py` decides), as configurable properties that `sweep` removes after the run.
-  let request, script, previous, payloadText;
-  const data = () => parse(script.data);
-  const groups = {
+  // How each global comes about. Only those a script's text can reach are set (`scripts.py` decides), as configurable
+  // properties that `sweep` removes after the run.
+  let request, script, previous, payloadText, data, noVars;
+  const vars = () => request?.vars ?? (noVars ??= {});
+  const ownData = () => data ??= parse(script.data);
+  const globals = {
     __proto__: null,
-    payload: [['payload'], () => parse(payloadText)],
-    next: [['next'], () => 'output_1'],
-    c: [['c', 'echo_context'], () => c],
-    console: [['console'], () => console],
-    vars: [['vars', 'path_vars'], () => request?.vars ?? {}],
-    post_data: [['post_data'], () => request?.post_data ?? {}],
-    form: [['form'], formOf],
-    header: [['header'], () => request?.headers ?? {}],
-    env: [['env'], () => request?.env ?? {}],
-    nflow_data: [['nflow_data', 'dromedary_data'], data],
-    nflow_endpoint: [['nflow_endpoint'], () => request?.endpoint ?? ''],
-    wid: [['wid'], () => request?.wid ?? ''],
-    url_base: [['url_base'], () => request?.url_base ?? ''],
-    current_box: [['current_box'], () => script.box],
-    prev_box: [['prev_box'], () => previous],
-    __outputs: [['__outputs'], () => parse(script.outputs)],
-    __flow_name: [['__flow_name'], () => script.flowName],
-    __flow_app: [['__flow_app'], () => script.flowApp],
+    payload: () => parse(payloadText),
+    next: () => 'output_1',
+    c: () => c,
+    echo_context: () => c,
+    console: () => console,
+    vars,
+    path_vars: vars,
+    post_data: () => request?.post_data ?? {},
+    form: formOf,
+    header: () => request?.headers ?? {},
+    env: () => request?.env ?? {},
+    nflow_data: ownData,
+    dromedary_data: ownData,
+    nflow_endpoint: () => request?.endpoint ?? '',
+    wid: () => request?.wid ?? '',
+    url_base: () => request?.url_base ?? '',
+    current_box: () => script.box,
+    prev_box: () => previous,
+    __outputs: () => parse(script.outputs),
+    __flow_name: () => script.flowName,
+    __flow_app: () => script.flowApp,
   };
   for (const name of ['sleep', 'wkill']) {
     const run = hostFunction(name);
-    groups[name] = [[name], () => run];
+    globals[name] = () => run;
   }
 
   const basePrototype = getPrototypeOf(G);
@@ -130,12 +134,11 @@
   const baseCount = base.size;
   // Take away what the run left on the global object. False: it cannot be made what it was.
   const sweep = () => {
-    const used = script.groups;
-    for (let i = 0; i < used.length; i++)
-      for (let j = 0, names = used[i][0]; j < names.length; j++) if (!deleteProperty(G, names[j])) return false;
+    const { names } = script;
+    for (let i = 0; i < names.length; i++) if (!deleteProperty(G, names[i])) return false;
     if (!isExtensible(G) || getPrototypeOf(G) !== basePrototype) return false;
     const left = ownKeys(G);
-    if (left.length === baseCount) return true; // those of the base cannot be deleted, so these are they
+    if (left.length === baseCount) return true; // what is of the base cannot be deleted, so this is it
     for (let i = 0; i < left.length; i++)
       if (!apply(isBase, base, [left[i]]) && !deleteProperty(G, left[i])) return false;
     return ownKeys(G).length === baseCount;
@@ -150,13 +153,13 @@
     deleteProperty(G, '__nflow');
     return value;
   };
-  const install = (key, entry, names, publishes, data, outputs, box, flowName, flowApp) => {
-    const used = [];
-    const wanted = apply(split, names, [',']);
-    for (let i = 0; i < wanted.length; i++) if (wanted[i] !== '') used[used.length] = groups[wanted[i]];
+  const install = (key, entry, reached, publishes, data, outputs, box, flowName, flowApp) => {
+    const names = reached === '' ? [] : apply(split, reached, [',']);
+    const makers = [];
+    for (let i = 0; i < names.length; i++) makers[i] = globals[names[i]];
     scripts[key] = {
-      factory: takeSlot(), groups: used, returns: entry !== 'main', publishes, data, outputs, box, flowName, flowApp,
-      payload: apply(hasName, wanted, ['payload']), next: apply(hasName, wanted, ['next']),
+      factory: takeSlot(), names, makers, returns: entry !== 'main', publishes, data, outputs, box, flowName, flowApp,
+      payload: apply(hasName, names, ['payload']), next: apply(hasName, names, ['next']),
     };
   };
   const forget = (key) => { delete scripts[key]; };
@@ -175,18 +178,16 @@
     logs = '';
     logRoom = logLimit;
     state = NONE;
-    result = published = undefined;
+    result = published = data = noVars = undefined;
     payloadText = payload;
     previous = before;
     try {
       request = requestText === '{}' ? undefined : parse(requestText);
       begin(request);
-      const used = script.groups;
-      for (let i = 0; i < used.length; i++) {
-        const value = used[i][1]();
-        for (let j = 0, names = used[i][0]; j < names.length; j++) G[names[j]] = value;
-      }
-      result = apply(script.factory(), undefined, []);
+      const { names, makers } = script;
+      for (let i = 0; i < names.length; i++) G[names[i]] = makers[i]();
+      const made = script.factory();
+      result = made();
       if (script.publishes) {
         published = result;
         result = result[0];

@@ -1,12 +1,12 @@
 // Hardening of one realm, run once before any script. Takes the realm's mode, returns nothing.
 //
 // Invariants: no script can compile text (the constructors are unreachable, not only unnamed); in a shared realm every
-// built-in object is frozen, so nothing one run does to it is there for the next. A realm of one run keeps its
-// built-ins writable: scripts may extend prototypes there.
+// built-in object is frozen and none is on the global object, so what one run leaves can be seen and swept. A realm of
+// one run keeps its built-ins as they were: scripts may extend prototypes there.
 (function harden(shared) {
   'use strict';
   const G = globalThis;
-  const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = Object;
   const { ownKeys, defineProperty: tryDefine } = Reflect;
 
   // 1. No code from text. `constructor` is the only way to the four function constructors once their names are gone.
@@ -79,12 +79,18 @@
   for (let i = 0; i < syntax.length; i++) visit(getPrototypeOf(syntax[i]));
   for (let i = 0; i < unnamed.length; i++) visit(unnamed[i]);
   visit(getOwnPropertyDescriptor(function () { return arguments; }(), 'callee').get); // thrower of strict functions
+  // The built-ins move to the global object's prototype: what is on the global object itself is then the run's.
+  const builtins = create(getPrototypeOf(G));
   const names = ownKeys(G);
   for (let i = 0; i < names.length; i++) {
     const found = getOwnPropertyDescriptor(G, names[i]);
     visit(found.value);
-    if (found.configurable) defineProperty(G, names[i], { writable: false, configurable: false });
+    if (!found.configurable) continue; // undefined, NaN, Infinity: nobody can change them
+    defineProperty(builtins, names[i], found);
+    delete G[names[i]];
   }
+  setPrototypeOf(G, builtins);
+  visit(builtins);
   for (let i = 0; i < count; i++) {
     const object = list[i];
     visit(getPrototypeOf(object));

@@ -16,23 +16,20 @@ from actors.sandbox.vm import Context
 from protocol.codec import dumps, loads
 from protocol.errors import BadFrame
 
-_GROUPS: Final = {
-    "echo_context": "c",
-    "path_vars": "vars",
-    "dromedary_data": "nflow_data",
-}
-"""Second names of a global: both names stand for one value."""
 _GLOBALS: Final = (
     "payload",
     "next",
     "c",
+    "echo_context",
     "console",
     "vars",
+    "path_vars",
     "post_data",
     "form",
     "header",
     "env",
     "nflow_data",
+    "dromedary_data",
     "nflow_endpoint",
     "wid",
     "url_base",
@@ -45,8 +42,8 @@ _GLOBALS: Final = (
     "wkill",
 )
 """Every global a run can be given; the prelude knows how (`playbook.js`)."""
-_NAMES: Final = re.compile(rf"\b(?:{'|'.join((*_GLOBALS, *_GROUPS))})\b", re.ASCII)
-_ANY_NAME: Final = re.compile(r"\bthis\b|\bglobalThis\b|\\u", re.ASCII)
+_NAMES: Final = re.compile(rf"\b(?:{'|'.join(_GLOBALS)})\b", re.ASCII)
+_ANY_NAME: Final = re.compile(r"\b(?:this|globalThis|super)\b|\\u", re.ASCII)
 """With the global object in hand, or an escaped identifier, a text reaches names it does not spell."""
 _DECLARES: Final = re.compile(r"\b(?:var|let|const)\b[^;{}()]*?\b(?:next|payload)\b", re.ASCII)
 """`var next = …` outside of main is a global to Go's engine, but a local of our function."""
@@ -89,7 +86,7 @@ def reach(source: str) -> set[str]:
     """The globals this text may name."""
     if _ANY_NAME.search(source):
         return set(_GLOBALS)
-    return {_GROUPS.get(name, name) for name in _NAMES.findall(source)}
+    return set(_NAMES.findall(source))
 
 
 def _bytecode(context: Context, source: str, entry: str, publishes: bool) -> bytes:

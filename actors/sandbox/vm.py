@@ -77,12 +77,14 @@ class Budget:
         self.why = ""
         """The limit that stopped the script: a kind of `frames.FAILURES`, or empty."""
 
-    def start(self, operations: int, seconds: float) -> None:
-        """Begin a run."""
+    def start(self, operations: int, seconds: float) -> float:
+        """Begin a run; the time of its beginning."""
+        begun = time.monotonic()
         self.left = max(operations // GRAIN, 1)
-        self.deadline = time.monotonic() + seconds
+        self.deadline = begun + seconds
         self.cancelled = False
         self.why = ""
+        return begun
 
     def look(self, _runtime: int | None, _opaque: int | None) -> int:
         """The hook: 1 interrupts the script, beyond its power to catch."""

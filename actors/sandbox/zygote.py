@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Final, NoReturn
 
 from actors.sandbox import host
@@ -29,26 +30,29 @@ _FDS = socket.CMSG_SPACE(array.array("i").itemsize)
 
 
 def main() -> NoReturn:
-    """The program: `python -I -c … <descriptor of the control socket>`."""
-    parent = os.getppid()
-    die_with_parent(parent)
-    control = socket.socket(fileno=int(sys.argv[-1]))
+    """The program: `python -I -c … <folder of our packages> <descriptor of the control socket> <memory in MB>`."""
+    die_with_parent(os.getppid())
+    control = socket.socket(fileno=int(sys.argv[2]))
+    memory = int(sys.argv[3]) << 20
+    os.environ["TZ"] = "UTC0"  # else the first date of a script would look for the host's zone, in a file
+    time.tzset()
     engine = Engine.prepare()
     gc.collect()
     gc.freeze()  # the collector of a child must not touch, and so copy, the pages it shares
     gc.disable()
     with contextlib.suppress(OSError):
         control.send(b"Y")
-        _Zygote(control, engine).serve()
+        _Zygote(control, engine, memory).serve()
     os._exit(0)  # the children follow: their PDEATHSIG is this process
 
 
 class _Zygote:
-    __slots__ = ("_children", "_control", "_engine", "_poll")
+    __slots__ = ("_children", "_control", "_engine", "_memory", "_poll")
 
-    def __init__(self, control: socket.socket, engine: Engine) -> None:
+    def __init__(self, control: socket.socket, engine: Engine, memory: int) -> None:
         self._control = control
         self._engine = engine
+        self._memory = memory
         self._children: dict[int, int] = {}
         """pidfd → pid of each child not yet reaped."""
         self._poll = select.epoll()
@@ -87,7 +91,7 @@ class _Zygote:
             self._control.send(FORKED.pack(b"N", seq, error.errno or 0))
             return
         if pid == 0:
-            _become_sandbox(self._engine, sandbox, me)
+            self._become_sandbox(sandbox, me)
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = pid
         self._poll.register(pidfd, select.EPOLLIN)
@@ -108,14 +112,13 @@ class _Zygote:
         for pid in self._children.values():
             os.waitpid(pid, 0)
 
-
-def _become_sandbox(engine: Engine, descriptor: int, zygote: int) -> NoReturn:
-    """Keep one descriptor, its socket, and become the child program. Never returns into the zygote's frames."""
-    status = 70
-    try:
-        os.dup2(descriptor, _SOCKET_FD)
-        os.closerange(_SOCKET_FD + 1, 1 << 20)
-        os.closerange(0, _SOCKET_FD)
-        status = host.serve(engine, _SOCKET_FD, zygote)
-    finally:
-        os._exit(status)
+    def _become_sandbox(self, descriptor: int, zygote: int) -> NoReturn:
+        """In the child: keep one descriptor, its socket, and be a sandbox. Never returns into the zygote's frames."""
+        status = 70
+        try:
+            os.dup2(descriptor, _SOCKET_FD)
+            os.closerange(_SOCKET_FD + 1, 1 << 20)
+            os.closerange(0, _SOCKET_FD)
+            status = host.serve(self._engine, _SOCKET_FD, zygote, self._memory)
+        finally:
+            os._exit(status)
