@@ -1,8 +1,8 @@
 """Confinement of a sandbox process, by the kernel: after `confine` it can compute, allocate, and use its one socket.
 
 Invariant: `confine` never fails for a lack of the kernel; what is in force is said in its report, which the parent
-shows at start, and what lacks is named there. It cannot be undone. Stdlib only (ctypes), Linux on x86_64 and aarch64; 0.4 ms.
-The engine's own limits are the first belt, this is the second, the parent's deadline the last. It talks to the kernel.
+shows at start, and what lacks is named there. It cannot be undone. Stdlib only (ctypes), Linux on x86_64 and aarch64;
+0.4 ms. The engine's own limits are the first belt, this is the second, the parent's deadline the last.
 """
 
 from __future__ import annotations

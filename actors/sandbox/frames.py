@@ -3,7 +3,7 @@
 A frame is a 4-byte little-endian length of the rest, one kind byte, and a body: segments of JSON text joined by
 newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed). Invariant: what comes from a
 sandbox is hostile. Its length is checked before anything is kept, its head's fields before they are believed, and all
-that is not a frame of this protocol raises BadFrame; the parent then kills the process. Child's end: `child_frames.py`.
+that is not a frame of this protocol raises BadFrame; the parent then kills the process. Child's end: `child/orders.py`.
 """
 
 from __future__ import annotations

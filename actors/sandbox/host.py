@@ -15,9 +15,10 @@ import time
 from collections import deque
 from types import FrameType
 
-from actors.sandbox import child_frames, frames
+from actors.sandbox import frames
+from actors.sandbox.child import orders
 from actors.sandbox.confine import confine
-from actors.sandbox.realms import Realms
+from actors.sandbox.child.realms import Realms
 from actors.sandbox.vm import VERSION, Engine
 from protocol.errors import BadFrame
 from protocol.sandbox import Limits
@@ -39,7 +40,7 @@ def serve(engine: Engine, descriptor: int, zygote: int, memory_bytes: int) -> in
     host = _Host(engine, peer)
     signal.signal(signal.SIGUSR1, host.cancel)
     confined = confine(zygote, memory_bytes)
-    peer.sendall(child_frames.write_ready(VERSION, confined, engine.hooked))
+    peer.sendall(orders.write_ready(VERSION, confined, engine.hooked))
     return host.serve()
 
 
@@ -65,19 +66,19 @@ class _Host:
             return 0
         if kind != frames.CONFIGURE:
             raise BadFrame("the first frame is not configure")
-        self._limits = child_frames.read_configure(body)
+        self._limits = orders.read_configure(body)
         realms = Realms(self._engine, self.call, self._limits)
         send = self._peer.sendall
         while True:
             kind, body = self._next()
             if kind == frames.RUN:
-                order = child_frames.read_run(body)
+                order = orders.read_run(body)
                 self._run = order.run
                 self._calls = 0
                 send(realms.run(order))
                 realms.rest()
             elif kind == frames.FORGET:
-                realms.forget(child_frames.read_forget(body))
+                realms.forget(orders.read_forget(body))
             elif kind == 0:
                 return 0
 
@@ -97,7 +98,7 @@ class _Host:
             self._waiting = False
             raise _CancelledWaiting
 
-    # --- host calls ----------------------------------------------------------------------------------------------------
+    # --- host calls ---
 
     def call(self, name: str, arguments: str) -> str:
         """Ask the parent, wait, and return `1` and the value's JSON, or `0` and the error's. Never raises."""
@@ -121,11 +122,11 @@ class _Host:
             budget.deadline += time.monotonic() - begun
 
     def _ask(self, name: str, arguments: str) -> str:
-        self._peer.sendall(child_frames.write_call(self._run, self._calls, name, arguments.encode()))
+        self._peer.sendall(orders.write_call(self._run, self._calls, name, arguments.encode()))
         while True:
             kind, body = self._next()
             if kind == frames.HOST_REPLY:
-                reply = child_frames.read_reply(body)
+                reply = orders.read_reply(body)
                 if reply.run == self._run and reply.call == self._calls:
                     return ("1" if reply.ok else "0") + reply.value.decode()
             elif kind == 0:

@@ -94,7 +94,7 @@
 
   // --- globals ---------------------------------------------------------------------------------------------------------
 
-  // How each global comes about. Only those a script's text can reach are set (`scripts.py` decides), as configurable
+  // How each global comes about. Only those a script's text can reach are set (`child/scripts.py` decides), as configurable
   // properties that `sweep` removes after the run.
   let request, script, previous, payloadText, data, noVars;
   const vars = () => request?.vars ?? (noVars ??= {});

@@ -3,7 +3,7 @@
 One `Context` is one QuickJS runtime with one context. Invariant: script code runs only inside calls that the interrupt
 hook watches (operation budget, wall-clock deadline, cancel). The hook and bytecode are not in the binding's interface:
 they are reached through the C symbols its library exports, so the version is pinned, the layout is tested in a process
-of its own, and without them the parent's deadline alone holds. It talks to `realms.py`.
+of its own, and without them the parent's deadline alone holds. It talks to `child/realms.py`.
 """
 
 from __future__ import annotations

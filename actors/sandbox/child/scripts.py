@@ -2,7 +2,7 @@
 
 Invariant: a compiled script is one function around the author's text, from which the text cannot break out: what closes
 the function early does not compile. Nothing here runs a script. It talks to `vm.py` (to compile) and is kept by
-`realms.py`.
+`child/realms.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from actors.sandbox.child_frames import Order
+from actors.sandbox.child.orders import Order
 from actors.sandbox.vm import Context
 from protocol.codec import dumps, loads
 from protocol.errors import BadFrame

@@ -15,9 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from actors.sandbox.child_frames import Order
+from actors.sandbox.child.orders import Order
 from actors.sandbox.frames import DONE, FAILED, TO_PARENT_CAP, pack
-from actors.sandbox.scripts import Script, compile_script
+from actors.sandbox.child.scripts import Script, compile_script
 from actors.sandbox.vm import GRAIN, CompileFailed, Context, Engine, JSException, StackOverflow
 from protocol.codec import dumps, loads
 from protocol.sandbox import Limits
