@@ -8,13 +8,16 @@ actors. Invariant: after `Finish` nothing but `Finish` has been or will be comma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
 from protocol.flow import Flow, Node
 from protocol.process import Answer, Failure, Pairs, ProcessState, Reply
 from protocol.sandbox import ScriptAnswer
 
+NO_VISITS: Final[Mapping[str, int]] = MappingProxyType({})
 STARTER_KINDS = frozenset({"starter", "httpstart"})
 FORK_KIND = "gorutine"
 
@@ -22,8 +25,7 @@ FORK_KIND = "gorutine"
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NodeDone:
+class NodeDone(NamedTuple):
     """The current node ended well."""
 
     next: str
@@ -32,8 +34,7 @@ class NodeDone:
     headers: Pairs = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFailed:
+class NodeFailed(NamedTuple):
     """The current node did not."""
 
     error: NflowError
@@ -71,8 +72,7 @@ Event = NodeDone | NodeFailed | StepCommitted | StepRefused | CancelAsked | OutO
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(NamedTuple):
     """Do this node: send its script to a sandbox, or await its kind's function."""
 
     node: Node
@@ -81,8 +81,7 @@ class Perform:
     visit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(NamedTuple):
     """Begin a run of its own at `node` with a copy of the payload; nobody waits for it and its answers go nowhere."""
 
     node: str
@@ -91,8 +90,7 @@ class Fork:
     """Steps the branch may take: half of what was left, so a request with all its forks is bounded like one run."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepEnded:
+class StepEnded(NamedTuple):
     """A node is finished: write it down. When `wait` is set the walk stands still until StepCommitted."""
 
     node: Node
@@ -111,8 +109,7 @@ class Abandon:
     """The node that is being performed is no longer wanted: interrupt it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The run is over; this is its one reply."""
 
     reply: Reply
@@ -125,8 +122,7 @@ Command = Perform | Fork | StepEnded | Abandon | Finish
 # --- state ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WalkState:
+class WalkState(NamedTuple):
     """Where a run stands between two events."""
 
     flow: Flow
@@ -140,7 +136,7 @@ class WalkState:
     """The node being performed, or whose step is being committed."""
     previous: str = ""
     steps: int = 0
-    visits: Mapping[str, int] = field(default_factory=dict)
+    visits: Mapping[str, int] = NO_VISITS
     answer: ScriptAnswer | None = None
     headers: Pairs = ()
     awaiting: NodeDone | NodeFailed | None = None

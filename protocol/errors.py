@@ -69,7 +69,7 @@ class ScriptError(Refusal):
 class LimitExceeded(Refusal):
     """The script used more than a limit allows."""
 
-    def __init__(self, limit: str, key: str, value: float | int) -> None:
+    def __init__(self, limit: str, key: str, value: float) -> None:
         super().__init__(f"Script execution exceeded resource limits: {limit} ({key} = {value:g})")
         self.limit = limit
         """What was exceeded, in words: "execution time", "memory", "operations", "output size"…"""
@@ -148,7 +148,7 @@ class SandboxLost(NflowError):
     def __init__(self, message: str = "", *, own_fault: bool) -> None:
         super().__init__(message)
         self.own_fault = own_fault
-        """True when the script itself killed its process (design: SEGV, ABRT, SYS, XCPU, or a deadline with CPU used)."""
+        """True when the script itself killed its process: SEGV, ABRT, SYS, XCPU, or a deadline with CPU used."""
 
 
 class BadFrame(NflowError):

@@ -1,5 +1,8 @@
 """The conversation between the gateway and one workflow run.
 
+Messages of which one is made for every request are named tuples, here and in the other conversations: a frozen
+dataclass of ten fields costs a microsecond to make, a named tuple a fifth of that.
+
 The gateway spawns a process with `StartProcess` and gets exactly one `Answer` or `Failure` at its reply slot.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from protocol.errors import NflowError
 from protocol.flow import Durability, Flow, Start
@@ -15,8 +19,7 @@ from protocol.refs import Recipient
 Pairs = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What came in over HTTP, already parsed by the gateway."""
 
     method: str
@@ -36,8 +39,7 @@ class Request:
     scheme: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The response of a run."""
 
     status: int
@@ -51,8 +53,7 @@ class Answer:
     """Process id of the last branch forked before the answer, for `Dromedary-Wid-2`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """The run ended without an answer of its own; the gateway makes the error body."""
 
     error: NflowError
@@ -65,8 +66,7 @@ class Failure:
 Reply = Answer | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class StartProcess:
+class StartProcess(NamedTuple):
     """Run `flow` from `start` for this request and reply once."""
 
     wid: str

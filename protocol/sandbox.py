@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from protocol.errors import NflowError
 from protocol.flow import Script
@@ -29,8 +29,7 @@ class Limits:
     host_call_seconds: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class RunScript:
+class RunScript(NamedTuple):
     """Run one script once. Told to the pool; answered to `reply_to` with ScriptResult or ScriptFailed."""
 
     run: int
@@ -50,8 +49,7 @@ class RunScript:
     """True on the second attempt after a loss that was not the script's fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptAnswer:
+class ScriptAnswer(NamedTuple):
     """What the script sent to the client by `c.JSON` and its kin."""
 
     status: int
@@ -60,8 +58,7 @@ class ScriptAnswer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptResult:
+class ScriptResult(NamedTuple):
     """The script ended well."""
 
     run: int
@@ -78,8 +75,7 @@ class ScriptResult:
     """Operations used, in the engine's grain of 10 000."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptFailed:
+class ScriptFailed(NamedTuple):
     """The script did not end well: ScriptError, LimitExceeded, SandboxLost, Overloaded or RunCancelled."""
 
     run: int
@@ -147,16 +143,14 @@ class SandboxReady:
     sandbox: Ref[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxFree:
+class SandboxFree(NamedTuple):
     """Told to the pool: the run ended with a result and the sandbox can take the next."""
 
     sandbox: Ref[Any]
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunLost:
+class RunLost(NamedTuple):
     """Told to the pool: the sandbox died, or was discarded, with this run. It will be ready again as a new process."""
 
     sandbox: Ref[Any]

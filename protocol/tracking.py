@@ -6,13 +6,12 @@ Three tables: process, step, tracker. The journal's lane refuses and back-pressu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from protocol.refs import Recipient
 
 
-@dataclass(frozen=True, slots=True)
-class TrackerRow:
+class TrackerRow(NamedTuple):
     """One finished node, in nFlow's columns (facts §8.1, §8.3), in the table's order. Times are Unix seconds."""
 
     log_id: str

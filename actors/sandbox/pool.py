@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from actors.kernel import Actor, ChildSpec, Intensity
@@ -220,7 +220,7 @@ class Pool(Actor[Any]):
         elif message.begun and (script.retried or message.host_calls):
             script.reply_to.tell(ScriptFailed(script.run, error))
         else:
-            self._take_again(replace(script, retried=script.retried or message.begun))
+            self._take_again(script._replace(retried=script.retried or message.begun))
 
     def _cancel(self, run: int) -> None:
         seat = self._seating.busy.get(run)
@@ -263,7 +263,7 @@ class Pool(Actor[Any]):
         self._seating.remove(seat)
         self._grow()
         if seat.run is not None:
-            self._take_again(replace(seat.run, retried=True))
+            self._take_again(seat.run._replace(retried=True))
 
     # --- over time ---
 

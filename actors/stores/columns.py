@@ -17,11 +17,9 @@ Columns = tuple[Any, ...]
 
 _process: Final = attrgetter(*(field.name for field in fields(ProcessRecord)))
 _step: Final = attrgetter(*(field.name for field in fields(StepRecord)))
-_row: Final = attrgetter(*(field.name for field in fields(TrackerRow)))
-_names: Final = tuple(field.name for field in fields(TrackerRow))
-_URL: Final = _names.index("url")
-_PAYLOAD: Final = _names.index("payload")
-_QUERY: Final = _names.index("query_param")
+_URL: Final = TrackerRow._fields.index("url")
+_PAYLOAD: Final = TrackerRow._fields.index("payload")
+_QUERY: Final = TrackerRow._fields.index("query_param")
 
 
 def process_columns(processes: Sequence[ProcessRecord]) -> list[Columns]:
@@ -36,7 +34,7 @@ def step_columns(steps: Sequence[StepRecord]) -> list[Columns]:
 
 def tracker_columns(rows: Sequence[TrackerRow]) -> list[Columns]:
     """The columns of each tracker row in the order of the message's fields, secrets masked."""
-    columns: list[Columns] = list(map(_row, rows))
+    columns: list[Columns] = list(rows)  # a row is a tuple in the columns' order already
     payloads = [row[_PAYLOAD] for row in columns]
     queries = [text for row in columns for text in (row[_QUERY], row[_URL])]
     if may_hold_secrets(payloads, queries):

@@ -101,7 +101,7 @@ class SqliteFile:
         self._bites = Bites(self._statements)
         self._put_processes = _Chunks(self._statements["put_processes"], len(fields(ProcessRecord)))
         self._put_steps = _Chunks(self._statements["put_steps"], len(fields(StepRecord)))
-        self._put_rows = _Chunks(self._statements["put_rows"], len(fields(TrackerRow)))
+        self._put_rows = _Chunks(self._statements["put_rows"], len(TrackerRow._fields))
 
     # --- writing ---
 

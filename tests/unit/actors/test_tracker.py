@@ -58,7 +58,7 @@ class Stage:
 
     def track(self, count: int, **changes: Any) -> None:
         for _ in range(count):
-            self.tracker.track(replace(ROW, order_box=self.put, **changes))
+            self.tracker.track(ROW._replace(order_box=self.put, **changes))
             self.put += 1
 
     async def stored(self) -> list[int]:

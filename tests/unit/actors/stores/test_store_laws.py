@@ -79,7 +79,7 @@ async def test_a_later_epoch_takes_a_run_over_and_the_earlier_owner_is_refused_b
 
 
 async def test_tracker_rows_keep_their_order_and_take_nflows_columns(store: Store) -> None:
-    rows = [replace(ROW, order_box=number) for number in range(700)]
+    rows = [ROW._replace(order_box=number) for number in range(700)]
     assert await store.track(rows) == 700
     stored = await store.rows(limit=1000)
     assert [row.order_box for row in stored] == list(range(700))
@@ -91,7 +91,7 @@ async def test_tracker_rows_keep_their_order_and_take_nflows_columns(store: Stor
 
 
 async def test_no_store_keeps_a_secret_of_a_tracker_row(store: Store) -> None:
-    secret = replace(ROW, payload=b'{"u":{"password":"canary"}}', query_param="token=canary", url="/x?api_key=canary")
+    secret = ROW._replace(payload=b'{"u":{"password":"canary"}}', query_param="token=canary", url="/x?api_key=canary")
     await store.track([ROW, secret, ROW])
     stored = await store.rows()
     assert "canary" not in repr(stored)
@@ -100,7 +100,7 @@ async def test_no_store_keeps_a_secret_of_a_tracker_row(store: Store) -> None:
 
 
 async def test_headers_of_raw_bytes_are_stored_as_text(store: Store) -> None:
-    assert await store.track([replace(ROW, user_agent="raw \udcff", query_param="\udcff=1&token=\udcff"), ROW]) == 2
+    assert await store.track([ROW._replace(user_agent="raw \udcff", query_param="\udcff=1&token=\udcff"), ROW]) == 2
     assert [(row.user_agent, row.query_param) for row in await store.rows()] == [
         ("raw \ufffd", "\ufffd=1&token=***"),
         ("curl", "a=1"),
@@ -132,7 +132,7 @@ async def test_zero_days_keep_everything_for_ever(store: Store) -> None:
 
 
 async def test_old_tracker_rows_go_and_young_ones_stay(store: Store) -> None:
-    await store.track([replace(ROW, created=float(number)) for number in range(2500)])
+    await store.track([ROW._replace(created=float(number)) for number in range(2500)])
     assert await prune_all(store, RetentionDays(0, 0, 1), DAY + 2300) == (0, 0, 2300)
     assert [row.order_box for row in await store.rows(limit=1)] == [3]
     assert (await store.counts()).rows == 200
