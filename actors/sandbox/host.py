@@ -17,8 +17,8 @@ from types import FrameType
 
 from actors.sandbox import frames
 from actors.sandbox.child import orders
-from actors.sandbox.confine import confine
 from actors.sandbox.child.realms import Realms
+from actors.sandbox.confine import confine
 from actors.sandbox.vm import VERSION, Engine
 from protocol.errors import BadFrame
 from protocol.sandbox import Limits

@@ -20,7 +20,7 @@ import _quickjs  # not `quickjs`, whose import starts a thread, and threads do n
 VERSION: Final = "0.17.0"
 GRAIN: Final = 10_000
 """Loop edges and calls between two looks of the engine at its hook."""
-STACK_BYTES: Final = 1 << 20
+STACK_BYTES: Final = 2 << 20
 
 JSException = _quickjs.JSException
 StackOverflow = _quickjs.StackOverflow

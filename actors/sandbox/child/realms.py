@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Final
 
 from actors.sandbox.child.orders import Order
-from actors.sandbox.frames import DONE, FAILED, TO_PARENT_CAP, pack
 from actors.sandbox.child.scripts import Script, compile_script
+from actors.sandbox.frames import DONE, FAILED, TO_PARENT_CAP, pack
 from actors.sandbox.vm import GRAIN, CompileFailed, Context, Engine, JSException, StackOverflow
-from protocol.codec import dumps, loads
+from protocol.codec import dumps, loads_from_script
 from protocol.sandbox import Limits
 
 MAX_REALMS: Final = 16
@@ -36,7 +36,7 @@ _DOUBTFUL: Final = frozenset(("time", "operations", "memory", "cancelled", "host
 HostCall = Callable[[str, str], str]
 
 
-class _NotRun(Exception):  # noqa: N818 - carries a reply, never leaves this file
+class _NotRun(Exception):
     """The script does not compile; the argument is the failure."""
 
 
@@ -252,7 +252,7 @@ def _exceeds(segments: bytes, limit: int) -> bool:
         return True
     if len(answer) <= limit:
         return False
-    value = loads(answer) if answer[:1] == b'"' else None
+    value = loads_from_script(answer) if answer[:1] == b'"' else None
     return not isinstance(value, str) or len(value.encode()) > limit * 4 // 3 + 4
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from actors.sandbox.child.orders import Order
 from actors.sandbox.vm import Context
-from protocol.codec import dumps, loads
+from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadFrame
 
 _GLOBALS: Final = (
@@ -63,8 +63,8 @@ def compile_script(order: Order, context: Context) -> Script:
     """Compile what `order` brings. Raises CompileFailed, or BadFrame when it brings nothing."""
     if order.source is None or order.statics is None:
         raise BadFrame("a run of a script that was never sent")
-    source: str = loads(order.source)
-    statics: dict[str, Any] = loads(order.statics)
+    source: str = loads_from_script(order.source)
+    statics: dict[str, Any] = loads_from_script(order.statics)
     reached = reach(source)
     publishes = order.entry == "main" and _DECLARES.search(source) is not None
     return Script(
