@@ -20,7 +20,7 @@ from actors.nodes.script_request import EMPTY, script_request
 from protocol.codec import dumps
 from protocol.errors import Crashed, NflowError, NodeError, RunCancelled
 from protocol.flow import Durability, Start
-from protocol.process import Answer, CancelProcess, Failure, ProcessState, Reply, StartProcess
+from protocol.process import Answer, CancelProcess, Failure, ProcessState, Reply, RunExpired, StartProcess
 from protocol.refs import Recipient, Ref
 from protocol.sandbox import CancelScript, HostCall, RunScript, ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord, TrackerRow
@@ -90,11 +90,6 @@ class _KindDone:
     result: Outcome | BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class _TimeUp:
-    pass
-
-
 class Nobody:
     """The reply slot of a fork: its answers go nowhere."""
 
@@ -111,8 +106,8 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied", "_run",
-        "_services", "_start", "_state", "_task", "_well",
+        "_began", "_begun", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied",
+        "_run", "_services", "_start", "_state", "_task", "_well",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:
@@ -137,12 +132,12 @@ class ProcessActor(Actor[Any]):
         self._replied = False
         self._well = False
         self._end_recorded = False
+        self._begun = 0
 
     def started(self) -> None:
         """Step onto the first node."""
-        self.context.after(self._services.settings.process_seconds, _TimeUp())
         if self._state.durable:
-            self._record_process("run", ())
+            self._begun = self._write("run", (), with_process=True)
         self._state, commands = walk.begin(self._state, self._start.start.first)
         self._carry_out(commands)
 
@@ -161,6 +156,8 @@ class ProcessActor(Actor[Any]):
             case _KindDone(visit, result):
                 self._kind_ended(visit, result)
             case Recorded(number):
+                if number == self._begun:
+                    self._begun = -1
                 if number == self._record:
                     self._event(walk.StepCommitted())
             case NotRecorded(number, reason):
@@ -168,7 +165,7 @@ class ProcessActor(Actor[Any]):
                     self._event(walk.StepRefused(reason))
             case CancelProcess(reason):
                 self._event(walk.CancelAsked(reason))
-            case _TimeUp():
+            case RunExpired():
                 self._event(walk.OutOfTime(self._services.settings.process_seconds))
             case _ if self._host_calls is not None:
                 self._host_calls.due(message)
@@ -262,14 +259,16 @@ class ProcessActor(Actor[Any]):
                 self._start.wid, command.node.id, command.visit, 1, command.outcome, command.payload, self._began, now
             )
             self._end_recorded = command.ends is not None
-            number = self._record_process(command.ends.value if command.ends is not None else "run", (step,))
+            state = command.ends.value if command.ends is not None else "run"
+            # The run's own row is there once its first record is: it is written again only when it changes.
+            number = self._write(state, (step,), with_process=self._end_recorded or self._begun != -1)
             if command.wait:
                 self._record = number
 
     def _finish(self, reply: Reply, state: ProcessState) -> None:
         self._well = state is ProcessState.END
         if self._state.durable and not self._end_recorded:
-            self._record_process(state.value, ())
+            self._write(state.value, (), with_process=True)
         self._reply(reply)
         self.context.stop()
 
@@ -316,7 +315,7 @@ class ProcessActor(Actor[Any]):
 
     # --- what is written down ---
 
-    def _record_process(self, state: str, steps: tuple[StepRecord, ...]) -> int:
+    def _write(self, state: str, steps: tuple[StepRecord, ...], *, with_process: bool) -> int:
         services, start = self._services, self._start
         if services.journal is None:
             raise RuntimeError("a durable run needs a journal")
@@ -329,17 +328,16 @@ class ProcessActor(Actor[Any]):
                    "query": start.request.query_string}),
             state, services.owner, services.epoch, None, now, now,
         )  # fmt: skip
-        services.journal.tell(Record(number, process, steps, self.context.ref))
+        services.journal.tell(Record(number, process if with_process else None, steps, self.context.ref))
         return number
 
     def _tracker_row(self, command: walk.StepEnded, now: float) -> TrackerRow:
         request, node = self._start.request, command.node
-        agent = next((value for name, value in request.headers if name.lower() == b"user-agent"), b"")
         return TrackerRow(
             self._start.wid, node.id, node.label, node.kind, request.path, "", command.next_node,
             (now - self._began) * 1000.0, now, command.order, command.payload, request.remote,
-            request.remote.rpartition(":")[0], agent.decode("latin-1"), request.query_string,
-            self._services.settings.hostname, request.host,
+            request.remote.rpartition(":")[0], request.header(b"user-agent"), request.query_string,
+            self._services.settings.hostname, request.header(b"host"),
         )  # fmt: skip
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:

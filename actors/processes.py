@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from actors.kernel import Actor, ChildSpec, Restart
 from actors.process import ProcessActor, Services
 from protocol.errors import Overloaded
-from protocol.process import CancelProcess, StartProcess
+from protocol.process import CancelProcess, RunExpired, StartProcess
 from protocol.refs import Ref
 
 
@@ -26,8 +28,8 @@ class Admission:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         """Runs that may be active at once (`server.max_processes`)."""
-        self.active: dict[str, Ref[Any]] = {}
-        """Process id → ref of every run that has not ended."""
+        self.active: dict[str, tuple[Ref[Any], float]] = {}
+        """Process id → (ref, loop time it began) of every run that has not ended, the oldest first."""
         self.admitted = 0
         self.refused = 0
         self.ended = 0
@@ -52,9 +54,7 @@ class Admission:
             self.refused += 1
             raise Overloaded(f"{self.limit} runs are active (server.max_processes = {self.limit})")
         self.admitted += 1
-        ref = self._spawn(start)
-        self.active[start.wid] = ref
-        return ref
+        return self._spawn(start)
 
     def left(self, wid: str, *, well: bool) -> None:
         """A run has ended, however it did."""
@@ -68,28 +68,38 @@ class Admission:
 
     def cancel(self, wid: str, reason: str) -> bool:
         """Ask the run to end. False when there is none of this id."""
-        ref = self.active.get(wid)
-        if ref is None:
+        run = self.active.get(wid)
+        if run is None:
             return False
-        ref.tell(CancelProcess(reason))
+        run[0].tell(CancelProcess(reason))
         return True
 
 
-class Processes(Actor[None]):
-    """Keeper of the runs."""
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """Look for runs that have taken too long."""
+
+
+class Processes(Actor[_Sweep]):
+    """Keeper of the runs.
+
+    It keeps their deadline too: one look at the oldest runs every second, instead of a timer for each.
+    """
 
     def __init__(self, admission: Admission, services: Services) -> None:
         self._admission = admission
         self._services = services
+        self._look_seconds = min(1.0, services.settings.process_seconds / 10)
 
     def started(self) -> None:
         """Open the door."""
         self._admission.active.clear()
         self._admission.open(self._begin)
+        self.context.after(self._look_seconds, _Sweep())
 
     def _begin(self, start: StartProcess) -> Ref[Any]:
         admission, services = self._admission, self._services
-        return self.context.spawn(
+        ref = self.context.spawn(
             ChildSpec(
                 start.wid,
                 lambda: ProcessActor(start, services, admission),
@@ -97,9 +107,15 @@ class Processes(Actor[None]):
                 shutdown_seconds=0,
             )
         )
+        admission.active[start.wid] = ref, self.context.now()
+        return ref
 
-    def receive(self, message: None) -> None:
-        """The keeper takes no messages."""
+    def receive(self, message: _Sweep) -> None:
+        """Tell the runs that have been going for too long."""
+        before = self.context.now() - self._services.settings.process_seconds
+        for ref, _ in list(takewhile(lambda run: run[1] <= before, self._admission.active.values())):
+            ref.tell(RunExpired())
+        self.context.after(self._look_seconds, message)
 
     async def stopping(self) -> None:
         """Drain: no new runs, and those under way may end. The spec's stop deadline bounds the wait."""

@@ -165,7 +165,7 @@ class Gateway(Actor[None]):
             asked = Request(
                 request.method, raw_path, query_string, translate.parse_query(query_string),
                 translate.parse_form(content_type, body), request._message.raw_headers, body, _peer(request),
-                request.host, request.scheme,
+                "http",
             )  # fmt: skip
             start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot)
             process = self._admission.start(start)

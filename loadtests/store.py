@@ -62,7 +62,7 @@ def file_alone(folder: Path) -> None:
     for size in (1, 10, 100, 512):
         rows = [ROW] * size
         print(f"  tracker rows, batches of {size:3}: {cpu_per_row(partial(file.track, rows)):6.2f}")
-    secret = [replace(ROW, payload=b'{"user":{"name":"ana","password":"x"},"list":[1,2,3]}')] * 100
+    secret = [ROW._replace(payload=b'{"user":{"name":"ana","password":"x"},"list":[1,2,3]}')] * 100
     print(f"  tracker rows with a secret  100: {cpu_per_row(partial(file.track, secret)):6.2f}")
     numbers = iter(range(10**9))
 

@@ -70,7 +70,8 @@ class LimitExceeded(Refusal):
     """The script used more than a limit allows."""
 
     def __init__(self, limit: str, key: str, value: float) -> None:
-        super().__init__(f"Script execution exceeded resource limits: {limit} ({key} = {value:g})")
+        written = str(value) if isinstance(value, int) else f"{value:g}"  # as in the configuration, not 1e+09
+        super().__init__(f"Script execution exceeded resource limits: {limit} ({key} = {written})")
         self.limit = limit
         """What was exceeded, in words: "execution time", "memory", "operations", "output size"…"""
         self.key = key

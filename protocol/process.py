@@ -35,8 +35,14 @@ class Request(NamedTuple):
     body: bytes
     remote: str
     """Socket address of the peer, `host:port`."""
-    host: str
     scheme: str
+
+    def header(self, name: bytes) -> str:
+        """The first header line of this lower-case name; empty when there is none."""
+        for each, value in self.headers:
+            if each.lower() == name:
+                return value.decode("utf-8", "replace")
+        return ""
 
 
 class Answer(NamedTuple):
@@ -91,6 +97,11 @@ class CancelProcess:
     """End the run: a running script is interrupted, its sandbox killed after 100 ms."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunExpired:
+    """The run has taken longer than `server.process_seconds`: end it."""
 
 
 class ProcessState(Enum):

@@ -39,7 +39,7 @@ def script_request(start: StartProcess, needs: frozenset[str], env: Any, url_bas
                 told["meta"] = {
                     "method": request.method,
                     "path": request.path,
-                    "host": request.host,
+                    "host": request.header(b"host"),
                     "scheme": request.scheme,
                     "remote": request.remote,
                 }

@@ -33,7 +33,7 @@ SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
 FIRST_SEED = int(os.environ.get("SIMULATION_FIRST", "0"))
 REQUESTS = 40
 MOST_MAIL = REQUESTS * 12
-REQUEST = Request("GET", "/", "", (), (), (), b"", "127.0.0.1:1", "h", "http")
+REQUEST = Request("GET", "/", "", (), (), (), b"", "127.0.0.1:1", "http")
 
 
 class Gateway(Actor[Any]):
@@ -169,7 +169,7 @@ class World:
             self.system.kill(self.dice.choice(found))
 
     def refs(self) -> Iterator[Any]:
-        yield from self.admission.active.values()
+        yield from (ref for ref, _ in self.admission.active.values())
         pool = self.system.lookup("pool")
         if pool is not None:
             yield pool

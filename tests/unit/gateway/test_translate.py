@@ -26,7 +26,7 @@ class Nobody:
 def request(method: str = "GET", path: str = "/a", query: str = "", body: bytes = b"", content: str = "") -> Request:
     return Request(
         method, path, query, translate.parse_query(query), translate.parse_form(content, body),
-        ((b"Host", b"h"), (b"x-trace-ID", b"1"), (b"X-Trace-Id", b"2")), body, "127.0.0.1:5", "h", "http",
+        ((b"Host", b"h"), (b"x-trace-ID", b"1"), (b"X-Trace-Id", b"2")), body, "127.0.0.1:5", "http",
     )  # fmt: skip
 
 
