@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench kernel-bench mutants storm simulate lock clean
+.PHONY: run test check format bench flat kernel-bench mutants storm simulate lock clean
 
 run: $(VENV)/.core
 	@$(BIN)/nflow serve -c config.toml
@@ -24,6 +24,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev  ## requests/s against a bare aiohttp route, in turns (installs wrk with apt-get when it is missing)
 	$(BIN)/python -m loadtests.run
+
+flat: $(VENV)/.dev  ## CPU per request with 3 and 300 flows, and beside 50 000 idle actors
+	$(BIN)/python -m loadtests.flat
 
 kernel-bench: $(VENV)/.dev
 	$(BIN)/python -m loadtests.kernel
