@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test check format bench flat kernel-bench mutants storm simulate lock clean
 
 run: $(VENV)/.core
-	@$(BIN)/nflow serve -c config.toml
+	@$(BIN)/nflow serve -c config.toml -a examples
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
