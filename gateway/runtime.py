@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ from actors.tree import Parts, tree
 from gateway.figures import Figures
 from gateway.health import HealthSources
 from gateway.kernel_figures import KernelFigures
+from gateway.logs import LOG_LEVELS
 from gateway.metrics import Metrics, Sources
 from gateway.routes import endpoints
 from gateway.server import Gateway, Listening, ServerSettings
@@ -154,7 +156,7 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
     scripts = structlog.get_logger("script")
 
     def log(wid: str, node: str, level: str, text: str) -> None:
-        scripts.info(text, wid=wid, node=node, level=level)
+        scripts.log(LOG_LEVELS.get(level, logging.INFO), text, wid=wid, node=node)
 
     return Parts(
         documents=documents,
