@@ -174,7 +174,7 @@
   const cookieLine = (given) => {
     if (given === null || typeof given !== 'object') throw new TypeError('SetCookie takes an object');
     const field = (name) => given[name] ?? given[name[0].toLowerCase() + name.slice(1)];
-    const name = '' + field('Name');
+    const name = '' + (field('Name') ?? '');
     if (!isToken(name)) throw new TypeError('invalid cookie name');
     const value = ('' + (field('Value') ?? '')).replace(/[^\x20-\x7e]|["\\;]/g, '');
     let out = name + '=' + (/[ ,]/.test(value) ? '"' + value + '"' : value);

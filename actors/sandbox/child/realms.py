@@ -30,6 +30,8 @@ _SHORT_SECONDS: Final = 0.001
 """A run shorter than this cannot have come near its memory limit, and its CPU may be told later."""
 _MEASURED_EVERY: Final = 64
 """Short runs between two measurements of CPU and memory, which cost 1.5 us."""
+_NEWLINE: Final = ord("\n")
+_THROWN_NULL: Final = '"kind":"exception","name":"","message":"null"'
 _DOUBTFUL: Final = frozenset(("time", "operations", "memory", "cancelled", "host_calls", "odd"))
 """Failures that leave the engine in doubt: the process is to be ended."""
 
@@ -85,7 +87,8 @@ class Realms:
         self._engine = engine
         self._host_call = host_call
         self._limits = limits
-        self._scripts: dict[str, Script] = {}
+        self._scripts: dict[str, Script | str] = {}
+        """By key; a text is the failure to compile, as told."""
         self._shared: OrderedDict[str, Realm] = OrderedDict()
         self._spare: Realm | None = None
         """A realm for the next run that wants its own, made while nobody waited."""
@@ -144,13 +147,19 @@ class Realms:
         if realm is None:
             realm = self._new_realm(order)
         script = self._scripts.get(order.key)
-        try:
-            if script is None or order.source is not None:
-                script = self._scripts[order.key] = compile_script(order, realm.context)
-            realm.install(order.key, script)
-        except CompileFailed as error:
-            raise _NotRun(realm.refused() if error.in_slot else _failure("compile", str(error))) from None
+        if script is None or order.source is not None:
+            script = self._scripts[order.key] = self._compiled(realm, order)
+        if isinstance(script, str):
+            raise _NotRun(script)
+        realm.install(order.key, script)
         return realm
+
+    def _compiled(self, realm: Realm, order: Order) -> Script | str:
+        """The script, or the failure to tell each time it is to be run."""
+        try:
+            return compile_script(order, realm.context)
+        except CompileFailed as error:
+            return str(realm.refused()) if error.in_slot else _failure("compile", str(error))
 
     def _new_realm(self, order: Order) -> Realm:
         if order.realm != "warm":
@@ -181,10 +190,10 @@ class Realms:
             return self._failed(order, _failure(budget.why))
         answer = reply[1:].encode()
         end = answer.index(b"\n") + 1
-        if len(answer) == end or answer[end] == 10:  # the script cannot reach its payload: it goes on as it came
-            answer = answer[:end] + order.payload + answer[end:]
-        elif len(answer) > limits.output_bytes and _exceeds(answer[end:], limits.output_bytes):
+        if len(answer) > limits.output_bytes and _exceeds(answer, end, limits.output_bytes):
             return self._failed(order, _failure("output"))
+        if len(answer) == end or answer[end] == _NEWLINE:  # the script cannot reach its payload: it goes on as it came
+            answer = answer[:end] + order.payload + answer[end:]
         if len(answer) + 128 > TO_PARENT_CAP:
             return self._failed(order, _failure("output"))
         realm.runs += 1
@@ -207,9 +216,13 @@ class Realms:
         if order.realm == "warm":
             self._shared.pop(order.flow, None)
         kind = failure[8 : failure.index('"', 8)]
-        doubtful = b"true" if kind in _DOUBTFUL else b"false"
+        doubtful = kind in _DOUBTFUL
+        if self._was_full():  # whatever was thrown: an engine without memory to make an error from throws null
+            doubtful = True
+            if kind == "odd" or failure.startswith(_THROWN_NULL):
+                failure = _failure("memory")
         self._measure()
-        head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, self._cpu, doubtful)
+        head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, self._cpu, b"true" if doubtful else b"false")
         return pack(FAILED, head + failure.encode())
 
     def _measure(self) -> None:
@@ -223,7 +236,6 @@ class Realms:
             text = str(error).partition("\n")[0]
             if isinstance(error, StackOverflow):
                 return _failure("stack")
-            # An engine without memory to make an error from throws null.
             return _failure("memory") if text == "null" or "out of memory" in text else _failure("odd", text)
         why = budget.why
         logs = ""
@@ -245,15 +257,18 @@ def _peak_rss() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _exceeds(segments: bytes, limit: int) -> bool:
-    """Whether the payload or the answer is larger than `limit` bytes."""
-    payload, _, answer = segments.partition(b"\n")
+def _exceeds(reply: bytes, end: int, limit: int) -> bool:
+    """Whether payload or answer are larger than `limit` bytes; the head ends at `end`. The prelude counted characters,
+    and of an answer of bytes (base64) these are the same."""
+    payload, _, answer = reply[end:].partition(b"\n")
     if len(payload) > limit:
         return True
-    if len(answer) <= limit:
+    if len(answer) <= limit or b'"body":"base64"' in reply[:end]:
         return False
-    value = loads_from_script(answer) if answer[:1] == b'"' else None
-    return not isinstance(value, str) or len(value.encode()) > limit * 4 // 3 + 4
+    if b'"body":"raw"' in reply[:end]:
+        return True
+    text = loads_from_script(answer)
+    return not isinstance(text, str) or len(text.encode()) > limit
 
 
 def _failure(kind: str, message: str = "") -> str:
