@@ -247,8 +247,9 @@ def _step(state: WalkState, node: Node, outcome: str, payload: bytes) -> StepEnd
 
 
 def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
-    answer = _joined(state.answer, event.answer)
-    headers = state.headers + event.headers if event.headers else state.headers
+    answer, headers = state.answer, state.headers
+    if event.answer is not None or event.headers:
+        answer, headers = _told(state, event)
     state = WalkState(
         state.flow, state.max_steps, state.budget, state.durable, event.payload, node, state.previous, state.steps,
         state.visits, answer, headers,
@@ -256,17 +257,32 @@ def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, t
     return _enter(state, node.outputs.get(event.next), previous=node.id, payload=event.payload)
 
 
-def _joined(first: ScriptAnswer | None, second: ScriptAnswer | None) -> ScriptAnswer | None:
-    """Two answers in one run are concatenated and the first status wins (Go)."""
-    if first is None or second is None:
-        return first or second
-    return ScriptAnswer(first.status, first.content_type, first.body + second.body, first.headers + second.headers)
+def _told(state: WalkState, event: NodeDone) -> tuple[ScriptAnswer | None, Pairs]:
+    """What the client will get after this node: answers are concatenated and the first status wins (Go).
+
+    An answer leaves at the end of the run, so headers set after it still go out.
+    """
+    first, second = state.answer, event.answer
+    if second is None:
+        return first, _replaced(state.headers, event.headers)
+    headers = _replaced(state.headers, second.headers + event.headers)
+    if first is not None:
+        second = ScriptAnswer(first.status, first.content_type, first.body + second.body)
+    return second, headers
+
+
+def _replaced(earlier: Pairs, later: Pairs) -> Pairs:
+    """All header lines in the order they were set; a later node's replace those of the same name, but for cookies."""
+    if not earlier:
+        return later
+    again = {name for name, _ in later} - {"Set-Cookie"}
+    return (*[line for line in earlier if line[0] not in again], *later)
 
 
 def _end(state: WalkState, payload: bytes) -> tuple[WalkState, tuple[Command, ...]]:
     given = state.answer
     if given is not None:
-        answer = Answer(given.status, given.content_type, given.body, given.headers + state.headers)
+        answer = Answer(given.status, given.content_type, given.body, state.headers)
     elif state.flow.answer_with_payload:
         answer = Answer(200, "application/json", payload + b"\n", state.headers)
     else:

@@ -141,6 +141,7 @@ class Gateway(Actor[None]):
                     workflow = True
                     response = await self._run(request, match, raw_path, query_string)
             status = response.status
+            response.headers["Server"] = "nflow"
             return response
         finally:
             figures.active -= 1
@@ -204,6 +205,9 @@ class Gateway(Actor[None]):
     def _response(self, reply: Reply, match: Match) -> web.Response:
         match reply:
             case Answer(status, content_type, body, headers, wid, forked):
+                if status < 200:  # no end of a response: the client would wait for another
+                    status, content_type = 500, "application/json"
+                    body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
                 response = web.Response(status=status, body=body)
                 if content_type:
                     response.headers["Content-Type"] = content_type
@@ -213,7 +217,10 @@ class Gateway(Actor[None]):
                 response, headers = _error(answer), ()
         into = response.headers
         for name, value in headers:
-            into.add(name, value)
+            if name == "Content-Type":
+                into[name] = value
+            elif name.lower() not in translate.FRAMING:
+                into.add(name, value)
         into["Nflow-Wid-1"] = wid
         if forked:
             into["Dromedary-Wid-2"] = forked

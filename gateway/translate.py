@@ -18,6 +18,11 @@ from protocol.routing import Match
 
 MAX_FIELDS = 1_000
 FORM = "application/x-www-form-urlencoded"
+FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Response headers, in small letters, that say how the message is cut out of its connection. They are the server's: one
+set by a script could make its answer look like two to the next reader."""
 
 
 def parse_query(query_string: str) -> Pairs:
