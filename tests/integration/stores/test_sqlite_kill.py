@@ -38,7 +38,7 @@ class Run:
     def go(self):
         self.visit += 1
         step = StepRecord(self.wid, "n", self.visit, 1, "output_1", b"x" * 300, 1.0, 2.0)
-        self.track(replace(ROW, log_id=self.wid, order_box=self.visit))
+        self.track(ROW._replace(log_id=self.wid, order_box=self.visit))
         self.journal.tell(Record(self.visit, replace(RUN, wid=self.wid, updated=float(self.visit)), (step,), self))
 
 async def main(path, round_):

@@ -135,7 +135,7 @@ async def main():
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
     for _ in range(200):
-        stage.tracker.track(replace(ROW, payload=b"x" * 5000))
+        stage.tracker.track(ROW._replace(payload=b"x" * 5000))
     refused = await stage.record_until(NotRecorded)
     read = await stage.store.process("w1") is not None
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
