@@ -152,7 +152,7 @@ def run(main: Callable[[], Any]) -> Any:
 
 def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) -> Parts:
     server, vm_pool, store = settings.server, settings.vm_pool, settings.store
-    kept = SqliteStore(SqliteSettings(store.path))
+    kept = SqliteStore(SqliteSettings(store.path, store.synchronous))
     scripts = structlog.get_logger("script")
 
     def log(wid: str, node: str, level: str, text: str) -> None:

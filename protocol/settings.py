@@ -96,6 +96,7 @@ class Store(Section):
     durability: Durability = setting(
         Durability.TRACKED, "of flows that do not say: none, tracked (rows nobody waits for) or durable (journal)"
     )
+    synchronous: Literal["normal", "full"] = setting("normal", "full: commits survive power loss too, a disk wait each")
     process_days: Duration = setting(30.0, "finished runs are kept this long, days; 0: for ever")
     step_days: Duration = setting(30.0, "steps of finished runs are kept this long, days; 0: for ever")
     tracker_days: Duration = setting(7.0, "tracker rows are kept this long, days; 0: for ever")
