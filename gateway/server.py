@@ -28,6 +28,7 @@ from protocol.flow import Durability
 from protocol.process import Answer, CancelProcess, Failure, Reply, Request
 from protocol.routing import Match
 
+SERVER = "nflow"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -129,11 +130,12 @@ class Gateway(Actor[None]):
         figures.active += 1
         status, workflow = 499, False
         try:
-            endpoint = self._endpoints.get(request.path) if self._endpoints else None
+            raw_path, _, query_string = request.raw_path.partition("?")
+            endpoint = self._endpoints.get(raw_path)
             if endpoint is not None and request.method in SAFE_METHODS:
                 response = await endpoint(request)
+                response.headers["Server"] = SERVER
             else:
-                raw_path, _, query_string = request.raw_path.partition("?")
                 match = self._catalogue.table.find(request.method, raw_path)
                 if match is None:
                     response = _error(statuses.NOT_FOUND)
@@ -141,7 +143,6 @@ class Gateway(Actor[None]):
                     workflow = True
                     response = await self._run(request, match, raw_path, query_string)
             status = response.status
-            response.headers["Server"] = "nflow"
             return response
         finally:
             figures.active -= 1
@@ -208,23 +209,22 @@ class Gateway(Actor[None]):
                 if status < 200:  # no end of a response: the client would wait for another
                     status, content_type = 500, "application/json"
                     body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
-                response = web.Response(status=status, body=body)
-                if content_type:
-                    response.headers["Content-Type"] = content_type
             case Failure(error, node, wid, forked):
                 found = match.flow.nodes.get(node)
                 answer = statuses.error_answer(error, found, debug=self._settings.debug)
-                response, headers = _error(answer), ()
-        into = response.headers
+                status, body, headers = answer.status, answer.body, answer.headers
+                content_type = "application/json" if body else ""
+        lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
         for name, value in headers:
             if name == "Content-Type":
-                into[name] = value
+                content_type = value
             elif name.lower() not in translate.FRAMING:
-                into.add(name, value)
-        into["Nflow-Wid-1"] = wid
+                lines.append((name, value))
+        if content_type:
+            lines.append(("Content-Type", content_type))
         if forked:
-            into["Dromedary-Wid-2"] = forked
-        return response
+            lines.append(("Dromedary-Wid-2", forked))
+        return web.Response(status=status, body=body, headers=lines)
 
 
 class _BadBodyError(Exception):
@@ -261,12 +261,10 @@ def _too_large(limit: int) -> ErrorAnswer:
 
 
 def _error(answer: ErrorAnswer) -> web.Response:
-    response = web.Response(status=answer.status, body=answer.body)
+    lines = [("Server", SERVER), *answer.headers]
     if answer.body:
-        response.headers["Content-Type"] = "application/json"
-    for name, value in answer.headers:
-        response.headers[name] = value
-    return response
+        lines.append(("Content-Type", "application/json"))
+    return web.Response(status=answer.status, body=answer.body, headers=lines)
 
 
 def _peer(request: web.BaseRequest) -> str:
