@@ -113,8 +113,6 @@ class Cell(Life):
             if not message.pending:
                 return
             message.cancel()
-            if self.timers is not None:
-                self.timers.pop(message, None)
             message = message.message
         self.handle((message, 0.0, None, 0.0, None))
 
@@ -286,6 +284,10 @@ class Cell(Life):
 
     def due(self, timer: Timer) -> None:
         self.signal(timer)
+
+    def forget_timer(self, timer: Timer) -> None:
+        if self.timers is not None:
+            self.timers.pop(timer, None)
 
     def stop(self) -> None:
         self.ask_to_stop(self.spec.restart is not Restart.PERMANENT, self.stop_deadline())

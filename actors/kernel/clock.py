@@ -50,6 +50,9 @@ class ManualClock(asyncio.SelectorEventLoop):
         self.outside = 0
         """Pieces of work that threads do for the loop now; whoever hands work out counts it here."""
         super().__init__(_JumpingSelector(self))
+        # asyncio runs timers that are due within one tick of the clock. After months of virtual time a float cannot
+        # express the nanosecond it takes for the tick, and a timer due exactly now would never be due.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""

@@ -114,12 +114,12 @@ class Engine:
         """Give this cell a turn."""
         self.ready.append(cell)
         if not self.scheduled:
+            self.now = self.loop.time()
             self.wake()
 
     def wake(self) -> None:
-        """Schedule the drain. Only when it is not scheduled yet."""
+        """Schedule the drain. Only when it is not scheduled yet, and `now` is fresh."""
         self.scheduled = True
-        self.now = self.loop.time()
         self.loop.call_soon(self._drain, context=self.variables)
 
     def _drain(self) -> None:
@@ -139,6 +139,7 @@ class Engine:
             self.current = None
             self.scheduled = False
             if ready:
+                self.now = time()
                 self.wake()
 
     def emit(self, event: Event) -> None:

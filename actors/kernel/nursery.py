@@ -203,6 +203,8 @@ class Nursery:
         )
         error.__cause__ = cause
         self._given_up = True
+        self.raising = False  # or the end of the last child in line would let the owner run
+        self._line.clear()
         child.finish()
         owner.escalate(error)
 

@@ -45,6 +45,8 @@ class ActorRef:
         """Put the message in the mailbox; at most once, in order, never blocking, never raising."""
         lanes = self.lanes
         engine = lanes.engine
+        if not engine.scheduled:
+            engine.now = engine.loop.time()
         envelope = (message, engine.now, None, 0.0, None)
         if lanes.gate is not None and not lanes.gate.admit(lanes, envelope):
             return

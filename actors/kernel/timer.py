@@ -16,6 +16,9 @@ class TimerOwner(Protocol):
     def due(self, timer: Timer) -> None:
         """The time has come: put the timer on the system lane."""
 
+    def forget_timer(self, timer: Timer) -> None:
+        """The timer is cancelled, or its message is being handled."""
+
 
 class Timer:
     """A message on its way through time. Made by `context.after`."""
@@ -38,10 +41,12 @@ class Timer:
 
     def cancel(self) -> None:
         """Never deliver the message, not even if it is due and waiting already. Idempotent."""
-        self._owner = None
+        owner, self._owner = self._owner, None
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        if owner is not None:
+            owner.forget_timer(self)
 
     def _ring(self) -> None:
         self._handle = None

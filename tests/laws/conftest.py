@@ -1,6 +1,7 @@
 """Laws run on virtual time: no law sleeps, and hours pass in milliseconds. A module may name other loops in `LOOPS`.
 
-Every law that uses the `system` fixture also proves, at its end, that a stopped system leaves no task and no timer behind.
+Every law that uses the `system` fixture also proves, at its end, that a stopped system leaves no task and no timer
+behind.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ HOOKS = ("receive", "started", "stopping", "released", "strategy", "intensity")
 
 @pytest.fixture
 def spec() -> Callable[..., ChildSpec]:
-    """`spec("a", receive=…, restart=…)`: a child spec of a puppet, which also does what it is told as a function of itself."""
+    """`spec("a", receive=…, restart=…)`: a puppet that also does what it is told as a function of itself."""
 
     def make(name: str, **given: Any) -> ChildSpec:
         hooks = {key: given.pop(key) for key in HOOKS if key in given}
@@ -117,7 +118,7 @@ def parent(system: System, spec: Callable[..., ChildSpec]) -> Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def no_garbage_in_the_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """asyncio reports lost exceptions and unawaited coroutines to its log, when they are collected: none may be there."""
+    """asyncio logs lost exceptions and coroutines nobody awaited when they are collected: none may be there."""
     yield
     gc.collect()
     complaints = [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.ERROR]

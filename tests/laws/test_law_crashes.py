@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.kernel import ChildSpec, Intensity, System
+from actors.kernel import ChildSpec, Intensity, ManualClock, System
 from protocol.errors import Crashed, Overloaded, Refusal
 from protocol.lifecycle import ActorCrashed, Event, Restarted
 
@@ -39,7 +39,6 @@ CRASHES = [
     ValueError("x"),
     asyncio.CancelledError(),
     SystemExit(3),
-    StopIteration(),
     StopAsyncIteration(),
     GeneratorExit(),
     OwnBaseError(),
@@ -55,8 +54,6 @@ CRASHES = [
 async def test_whatever_leaves_a_handler_but_a_refusal_is_a_crash(
     system: System, spec: Spec, events: list[Event], cause: BaseException, handler: Any, asked: bool
 ) -> None:
-    if handler is raise_it_later and isinstance(cause, StopIteration):
-        pytest.skip("Python itself turns a StopIteration that leaves a coroutine into a RuntimeError")
     ref = system.spawn(spec("a", receive=handler))
     bystander = system.spawn(spec("b"))
     if asked:
@@ -100,9 +97,6 @@ async def test_a_refusal_from_started_is_a_failed_start(system: System, spec: Sp
 
 
 async def test_ctrl_c_in_a_handler_ends_the_program_not_only_the_actor(spec: Spec) -> None:
-    pytest.importorskip("actors.kernel")
-    from actors.kernel import ManualClock
-
     def main() -> None:
         with ManualClock() as clock:
 
@@ -141,3 +135,10 @@ async def test_what_released_raises_is_reported_and_harmless(system: System, spe
     await asyncio.sleep(0.1)
     assert [event.message for event in events if isinstance(event, ActorCrashed)] == ["released()"]
     assert not child.alive
+
+
+async def test_a_stop_iteration_is_a_crash_like_any_other(system: System, spec: Spec) -> None:
+    ref = system.spawn(spec("a", receive=raise_it))
+    with pytest.raises(Crashed) as caught:
+        await ref.ask(StopIteration(), 1.0)  # type: ignore[arg-type]
+    assert isinstance(caught.value.cause, StopIteration)
