@@ -94,6 +94,21 @@ class Bridge:
             self.future.add_done_callback(lambda _: loop.release())
 
 
+class Ended(Bridge):
+    """Completed when a thread is over; not before the operating system's thread is, too."""
+
+    __slots__ = ("thread",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.thread: threading.Thread | None = None
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        if self.thread is not None:
+            self.thread.join(1.0)  # reporting was its last deed, so this takes microseconds
+        super().settle(result, error)
+
+
 class Work:
     """One call to make on the thread."""
 
@@ -109,7 +124,7 @@ class Worker(pykka.ThreadingActor):
 
     use_daemon_thread = True  # a driver that hangs for ever must not keep the interpreter from exiting
 
-    def __init__(self, teardown: Callable[[], None], ended: Bridge) -> None:
+    def __init__(self, teardown: Callable[[], None], ended: Ended) -> None:
         super().__init__()
         self._inbox: Inbox = self.actor_inbox  # type: ignore[assignment]  # ours, see _create_actor_inbox
         self._teardown = teardown
@@ -121,6 +136,7 @@ class Worker(pykka.ThreadingActor):
         return Inbox()
 
     def _actor_loop(self) -> None:
+        self._ended.thread = threading.current_thread()
         error: BaseException | None = None
         try:
             super()._actor_loop()
@@ -160,7 +176,7 @@ class BlockingActor(Actor[M]):
     """
 
     _worker: pykka.ActorRef[Worker]
-    _ended: Bridge
+    _ended: Ended
     _leaving = False
 
     def setup(self) -> None:
@@ -175,7 +191,7 @@ class BlockingActor(Actor[M]):
 
     def started(self) -> Awaitable[None]:
         loop = asyncio.get_running_loop()
-        self._ended = Bridge(loop)
+        self._ended = Ended(loop)
         self._worker = Worker.start(self.teardown, self._ended)
         self.context.system.wait_on_stop(self._ended.future)
         return self._call(self.setup)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from actors.kernel import ChildSpec, System
+from actors.kernel import BlockingActor, ChildSpec, System
 from protocol.errors import Expired
 
-LAWS = (9, 16)
+LAWS = (9, 16, 17)
 LOOPS = ("asyncio", "uvloop")
 
 Spec = Callable[..., ChildSpec]
@@ -50,3 +51,25 @@ async def test_no_ask_expires_early_by_the_wall_clock(system: System, spec: Spec
         late = await asyncio.gather(*(ask(0.01 + n * 0.0013) for n in range(100)))
         assert min(late) >= 0.0
         assert sorted(late)[50] < 0.05
+
+
+async def test_an_ask_expires_on_the_loop_while_the_thread_works(system: System) -> None:
+    log: list[Any] = []
+
+    class Worker(BlockingActor[Any]):
+        def handle(self, message: Any) -> Any:
+            return message() if callable(message) else message
+
+    ref = system.spawn(ChildSpec("worker", Worker))
+    await ref.ask("ready", 5.0)
+    go = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(Expired):
+        await ref.ask(lambda: go.wait(5.0), 0.05)
+    doomed = ref.ask(lambda: log.append("zombie work"), 0.05)
+    with pytest.raises(Expired):
+        await doomed
+    assert time.monotonic() - began < 1.0
+    go.set()
+    assert await ref.ask("next", 5.0) == "next"
+    assert "zombie work" not in log
