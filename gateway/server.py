@@ -8,6 +8,7 @@ It talks to the admission (a call), the catalogue (a look-up) and to nobody else
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -29,6 +30,8 @@ from protocol.process import Answer, CancelProcess, Failure, Reply, Request
 from protocol.routing import Match
 
 SERVER = "nflow"
+UNREADABLE = (BadHttpMessage, web.PayloadAccessError, web.RequestPayloadError)
+"""What a client can make aiohttp raise: no bug of ours."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -80,6 +83,9 @@ class Gateway(Actor[None]):
         self._new_wid = new_wid
         self._listening = listening
         self._runner: web.ServerRunner | None = None
+        self._arriving = 0
+        """Requests whose body is being received."""
+        self._all_arrived: asyncio.Event | None = None
         self._log = structlog.get_logger("gateway")
 
     async def started(self) -> None:
@@ -108,6 +114,12 @@ class Gateway(Actor[None]):
         """Close the door, answer whoever is inside, then go."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            for site in list(runner.sites):
+                await site.stop()
+            if self._arriving:  # aiohttp's own way out begins with not reading any more
+                self._all_arrived = asyncio.Event()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._all_arrived.wait(), self._settings.drain_seconds)
             await runner.cleanup()
 
     def released(self) -> None:
@@ -137,6 +149,9 @@ class Gateway(Actor[None]):
                 response.headers["Server"] = SERVER
             else:
                 match = self._catalogue.table.find(request.method, raw_path)
+                if match is None and "://" in raw_path:  # as proxies are asked, and servers must take it too
+                    raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
+                    match = self._catalogue.table.find(request.method, raw_path)
                 if match is None:
                     response = _error(statuses.NOT_FOUND)
                 else:
@@ -188,7 +203,11 @@ class Gateway(Actor[None]):
         limit = self._settings.max_body
         if (request.content_length or 0) > limit:
             raise _BadBodyError(_too_large(limit))
+        self._arriving += 1
         try:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
             async with asyncio.timeout(self._settings.body_seconds):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:
@@ -198,10 +217,12 @@ class Gateway(Actor[None]):
             raise _BadBodyError(
                 statuses.plain(408, f"the body did not arrive within {seconds:g} s (server.body_seconds)")
             ) from None
-        except web.PayloadAccessError as error:
-            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {error}")) from None
-        except BadHttpMessage as error:
-            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {error.message}")) from None
+        except UNREADABLE as error:
+            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {_one_line(error)}")) from None
+        finally:
+            self._arriving -= 1
+            if not self._arriving and self._all_arrived is not None:
+                self._all_arrived.set()
 
     def _response(self, reply: Reply, match: Match) -> web.Response:
         match reply:
@@ -243,8 +264,8 @@ class ServerLog:
 
     def exception(self, message: str, *arguments: Any, exc_info: BaseException | None = None) -> None:
         """A request that could not be parsed, or a bug in the handler."""
-        if isinstance(exc_info, BadHttpMessage):
-            self._log.info("bad request", reason=str(exc_info.message).splitlines()[0] if exc_info.message else "")
+        if isinstance(exc_info, UNREADABLE):
+            self._log.info("bad request", reason=_one_line(exc_info))
         else:
             self._log.error(message % arguments if arguments else message, error=repr(exc_info))
 
@@ -254,6 +275,12 @@ class ServerLog:
     def warning(self, message: str, *arguments: Any) -> None:
         """A setting the server did not take."""
         self._log.warning(message % arguments if arguments else message)
+
+
+def _one_line(error: Exception) -> str:
+    """What was wrong, without the excerpt that aiohttp draws below it."""
+    text = str(getattr(error, "message", "") or error).removeprefix("400, message:")
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
 
 
 def _too_large(limit: int) -> ErrorAnswer:
