@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from itertools import count
 from typing import Protocol
 
 from actors.kernel.engine import Engine
@@ -107,7 +108,7 @@ class Nursery:
                 raise ValueError(f"{self._owner.path} has a child named {child.name!r} already")
             # The older one takes no mail any more and only finishes: a keeper need not wait to start its successor.
             del self.children[older.name]
-            older.name = f"{older.name}~{id(older):x}"
+            older.name = next(name for n in count(1) if (name := f"{child.name}~{n}") not in self.children)
             self.children[older.name] = older
         self.children[child.name] = child
 
@@ -239,8 +240,10 @@ class Nursery:
 
     def _start_group(self) -> None:
         self._timer = None
-        group, self._group = self._group, None
-        self._start_line(list(group or ()))
+        group, self._group = self._group or {}, None
+        # Members that ended while the last one was awaited are down, as they should be: their reports are no failures.
+        self.reports = deque(child for child in self.reports if child not in group)
+        self._start_line(list(group))
 
     # ---- leaving
 
