@@ -58,6 +58,7 @@ async def _serve(settings: Settings, documents: dict[str, Path]) -> int:
     import signal
 
     from gateway.runtime import Runtime
+    from protocol.errors import NflowError
 
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -72,7 +73,7 @@ async def _serve(settings: Settings, documents: dict[str, Path]) -> int:
     runtime = Runtime(settings, documents)
     try:
         await runtime.start()
-    except (OSError, RuntimeError) as error:
+    except (NflowError, OSError, RuntimeError) as error:
         typer.echo(f"nflow: {error}", err=True)
         await runtime.stop()
         return 1

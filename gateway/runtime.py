@@ -33,6 +33,7 @@ from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
 from actors.tree import Parts, tree
+from gateway.address import check_address
 from gateway.figures import Figures
 from gateway.health import HealthSources
 from gateway.kernel_figures import KernelFigures
@@ -77,7 +78,11 @@ class Runtime:
         return self.system.failed
 
     async def start(self) -> None:
-        """Start the tree; returns once the server listens. Raises what made the root give up."""
+        """Start the tree; returns once the server listens.
+
+        Raises UnusableAddress, UnusableStore, or what made the root give up.
+        """
+        check_address(self._settings.server.host, self._settings.server.port)
         if self._parts.store is not None:
             await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))

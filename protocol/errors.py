@@ -14,6 +14,7 @@
      │   ├─ Gone             the actor has ended, or never was
      │   └─ Crashed          the actor crashed on this message; carries the cause
      ├─ UnusableStore        a store's data belongs to another program or a newer version
+     ├─ UnusableAddress      the server cannot listen where it should
      ├─ RestartsExhausted    a supervisor gave up on its children; its cause is the last child's
      ├─ SandboxLost          the sandbox process ended under the script; says whose fault it was
      └─ BadFrame             bytes from a sandbox that are not a frame
@@ -137,6 +138,10 @@ class Crashed(AskError):
 
 class UnusableStore(NflowError):
     """The store's data belongs to another program or a newer version."""
+
+
+class UnusableAddress(NflowError):
+    """The server cannot listen where it should."""
 
 
 class RestartsExhausted(NflowError):
