@@ -103,6 +103,8 @@ class _Host:
     def call(self, name: str, arguments: str) -> str:
         """Ask the parent, wait, and return `1` and the value's JSON, or `0` and the error's. Never raises."""
         budget = self._engine.budget
+        if budget.why:  # the script is as good as stopped, but has not come to the hook yet
+            return _GONE
         begun = time.monotonic()
         try:
             self._calls += 1

@@ -209,7 +209,7 @@
   // 'E' and the failure. An empty payload segment means: as it was sent.
   const finish = () => {
     try {
-      if (state === REJECTED) return 'E' + describe(result);
+      if (state === REJECTED) return Text('E' + describe(result)); // Text(): no rope, as above
       if (state === PENDING) throw new Failure('the script awaits something that never comes');
       if (over !== '') throw new RangeError(over + ' limit exceeded');
       let payload = '';
@@ -221,7 +221,7 @@
       const reply = next + head() + logField() + '}\n' + payload + body();
       return Text((shared && sweep() ? '1' : '0') + reply);
     } catch (error) {
-      return 'E' + describe(error);
+      return Text('E' + describe(error));
     }
   };
 

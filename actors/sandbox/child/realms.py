@@ -111,7 +111,8 @@ class Realms:
         if self._used is not None:
             self._used = None
             self._engine.budget.start(self._limits.operations, self._limits.execution_seconds)
-            self._spare = Realm(self._engine, self._host_call, self._limits, shared=False)
+            with contextlib.suppress(CompileFailed, JSException):  # a cancel that came too late; it is tried again
+                self._spare = Realm(self._engine, self._host_call, self._limits, shared=False)
 
     def run(self, order: Order) -> bytes:
         """Run one script; the frame that tells its end. Raises BadFrame for an order that cannot be meant."""
@@ -134,7 +135,7 @@ class Realms:
                 failure = reply[1:]
         except _NotRun as error:
             failure = str(error)
-        except (JSException, StackOverflow) as error:
+        except (CompileFailed, JSException, StackOverflow, TypeError, ValueError) as error:
             failure = self._interrupted(realm, error)
         if budget.why and not failure.startswith(f'"kind":"{budget.why}"'):
             failure = _failure(budget.why)

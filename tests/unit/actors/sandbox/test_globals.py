@@ -339,6 +339,16 @@ def test_logs_are_capped(bench_with: Any) -> None:
     assert len(first[1]) <= 100
 
 
+@pytest.mark.parametrize("end", ["throw new Error('y'.repeat(9000))", "payload = 1n", "next = 'z'.repeat(9000)"])
+@pytest.mark.parametrize("entry", ["body", "async"])
+def test_long_texts_come_whole_whatever_the_end(bench: Any, entry: str, end: str) -> None:
+    """The engine keeps long concatenations as trees, which its binding cannot take."""
+    outcome = bench.run(f"for (let i = 0; i < 5; i++) console.log('x'.repeat(5000)); {end}", entry=entry)
+    logs = outcome.result.logs if hasattr(outcome, "result") else outcome.logs
+    assert [len(text) for _, text in logs] == [5000] * 5
+    assert getattr(outcome, "kind", "exception") == "exception"
+
+
 # --- host functions ---
 
 

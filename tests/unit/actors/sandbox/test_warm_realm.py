@@ -58,6 +58,22 @@ def test_scripts_written_for_an_open_engine_work(bench: Any, realm: str, source:
         assert bench.warm_realms == 1
 
 
+def test_a_script_that_hangs_things_on_its_own_functions_finds_none_of_them(bench: Any) -> None:
+    source = """
+      class A { static n = (A.n ?? 0) + 1 }
+      function tag(s) { return s }
+      const things = () => [arguments.callee, arguments.callee.prototype, main, main.prototype, A, A.prototype]
+      const texts = [tag`x`, tag`x`.raw]
+      const found = [...things(), ...texts].map((thing) => 'leak' in thing)
+      for (const thing of [...things(), ...texts]) try { thing.leak = 1 } catch {}
+      function main() { main.n = (main.n ?? 0) + 1; return [found, main.n, A.n, /a/g.lastIndex] }
+    """
+    for _ in range(3):
+        payload = loads(bench.done(source, entry="body").result.payload)
+        assert payload == [[False] * 8, 1, 1, 0]
+    assert bench.warm_realms == 1
+
+
 def test_undeclared_variables_of_one_run_are_gone_in_the_next(bench: Any) -> None:
     bench.done("function main(){ for (key in {a: 1}); left = 5 }")
     assert bench.value("[typeof key, typeof left, typeof globalThis.left]") == ["undefined"] * 3
