@@ -8,6 +8,7 @@ when it is stopped it closes the door and waits for the runs still going, no lon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -23,7 +24,7 @@ from protocol.refs import Ref
 class Admission:
     """Who may come in, and who is in."""
 
-    __slots__ = ("_spawn", "active", "admitted", "ended", "failed", "limit", "refused", "when_empty")
+    __slots__ = ("_spawn", "active", "admitted", "drain_until", "ended", "failed", "limit", "refused", "when_empty")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -35,6 +36,8 @@ class Admission:
         self.ended = 0
         self.failed = 0
         self.when_empty: asyncio.Event | None = None
+        self.drain_until: float | None = None
+        """Loop time at which the drain is over; set by who begins it. None: nobody said."""
         self._spawn: Callable[[StartProcess], Ref[Any]] | None = None
 
     def open(self, spawn: Callable[[StartProcess], Ref[Any]]) -> None:
@@ -122,7 +125,9 @@ class Processes(Actor[_Sweep]):
         self._admission.close()
         if self._admission.active:
             self._admission.when_empty = asyncio.Event()
-            await self._admission.when_empty.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._admission.drain_until):
+                    await self._admission.when_empty.wait()
 
     def released(self) -> None:
         """Nobody gets in once the keeper is gone."""

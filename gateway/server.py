@@ -8,7 +8,6 @@ It talks to the admission (a call), the catalogue (a look-up) and to nobody else
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -24,7 +23,7 @@ from actors.processes import Admission
 from gateway import statuses, translate
 from gateway.figures import Figures
 from gateway.statuses import ErrorAnswer
-from protocol.errors import BadDocument, NflowError
+from protocol.errors import BadDocument, NflowError, Unavailable
 from protocol.flow import Durability
 from protocol.process import Answer, CancelProcess, Failure, Reply, Request
 from protocol.routing import Match
@@ -32,6 +31,8 @@ from protocol.routing import Match
 SERVER = "nflow"
 UNREADABLE = (BadHttpMessage, web.PayloadAccessError, web.RequestPayloadError)
 """What a client can make aiohttp raise: no bug of ours."""
+LOOK_SECONDS = 0.01
+"""Time between two looks whether the last request is done, while draining."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -85,12 +86,14 @@ class Gateway(Actor[None]):
         self._runner: web.ServerRunner | None = None
         self._arriving = 0
         """Requests whose body is being received."""
-        self._all_arrived: asyncio.Event | None = None
+        self._waiting: set[ReplySlot[Reply]] = set()
+        """Where the answers of the requests under way will come."""
         self._log = structlog.get_logger("gateway")
 
     async def started(self) -> None:
         """Bind and listen. An address in use is a failed start."""
         settings = self._settings
+        self._admission.drain_until = None
         server = web.Server(
             self._handle,
             request_factory=self._request,
@@ -111,16 +114,25 @@ class Gateway(Actor[None]):
         """The gateway takes no messages: its requests come by HTTP."""
 
     async def stopping(self) -> None:
-        """Close the door, answer whoever is inside, then go."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            for site in list(runner.sites):
-                await site.stop()
-            if self._arriving:  # aiohttp's own way out begins with not reading any more
-                self._all_arrived = asyncio.Event()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._all_arrived.wait(), self._settings.drain_seconds)
-            await runner.cleanup()
+        """Close the door, answer whoever is inside, then go. One deadline holds for this and for the runs behind it."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        until = self._admission.drain_until = self.context.now() + self._settings.drain_seconds
+        for site in list(runner.sites):
+            await site.stop()
+        await self._quiet(lambda: not self._arriving, until)  # once it is told to close, aiohttp reads no more
+        if runner.server is not None:
+            runner.server.pre_shutdown()
+        await self._quiet(lambda: not self._waiting, until)
+        for slot in self._waiting:
+            slot.tell(Failure(Unavailable("the server is stopping, and the run took too long to wait for")))
+        await runner.cleanup()
+
+    async def _quiet(self, quiet: Callable[[], bool], until: float) -> None:
+        """Look again and again: to be told, every request would have to tell."""
+        while not quiet() and self.context.now() < until:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
 
     def released(self) -> None:
         """After a kill or a crash the sockets are closed without ceremony."""
@@ -190,6 +202,7 @@ class Gateway(Actor[None]):
             return _error(statuses.plain(400, str(error)))
         except NflowError as error:
             return _error(statuses.error_answer(error, None, debug=self._settings.debug))
+        self._waiting.add(slot)
         try:
             reply = await slot
         except asyncio.CancelledError:
@@ -197,6 +210,8 @@ class Gateway(Actor[None]):
             if not (request.method not in SAFE_METHODS if finish is None else finish):
                 process.tell(CancelProcess("the client left"))
             raise
+        finally:
+            self._waiting.discard(slot)
         return self._response(reply, match)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
@@ -221,8 +236,6 @@ class Gateway(Actor[None]):
             raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {_one_line(error)}")) from None
         finally:
             self._arriving -= 1
-            if not self._arriving and self._all_arrived is not None:
-                self._all_arrived.set()
 
     def _response(self, reply: Reply, match: Match) -> web.Response:
         match reply:

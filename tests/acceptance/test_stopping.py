@@ -25,7 +25,7 @@ FLOWS = playbook(
     chain("/sleep/:ms", "sleep(Number(vars.ms)); c.JSON(200, vars)"),
     chain("/two/:ms", "sleep(Number(vars.ms))", "c.JSON(200, {second: 'node'})"),
     chain("/post", "c.JSON(200, post_data)", method="POST"),
-    chain("/fork", "c.NoContent(204)"),
+    chain("/nap", "sleep(20000)", method="POST"),
     chain("/durable/:ms", "sleep(Number(vars.ms))", "c.JSON(201, wid)", durability="durable"),
 )
 
@@ -36,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     config, port = tmp_path / "config.toml", free_port()
     config.write_text(
         f'[store]\npath = "{tmp_path}/nflow.sqlite"\n[tracker]\nenabled = true\nflush_interval = 60_000\n'
-        "[vm_pool]\npreload_size = 2\n[server]\ndrain_seconds = 2\n"
+        "[vm_pool]\npreload_size = 2\n[server]\ndrain_seconds = 1\n"
     )
     command = nflow(config, write(tmp_path / "app.json", FLOWS), port)
     with ExitStack() as running:
@@ -98,16 +98,25 @@ def test_a_body_on_its_way_when_sigterm_comes_still_arrives_and_is_answered(serv
     assert server.process.wait(5) == 0
 
 
-def test_a_run_that_outlasts_the_drain_does_not_hold_the_server(server: Server) -> None:
+def test_a_run_that_outlasts_the_drain_is_answered_503_and_does_not_hold_the_server(server: Server) -> None:
+    left = server.connect()
+    left.sendall(b"POST /nap HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
+    assert busy(server)
+    left.close()  # nobody waits for this run, and it goes on
     with server.connect() as connection:
         connection.sendall(b"GET /sleep/20000 HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert busy(server)
+        assert busy(server, 2)
         began = time.monotonic()
         server.process.terminate()
+        wire = received(connection)
+        assert statuses(wire) == [503]
+        assert b"Retry-After: 1" in wire
+        assert b"the server is stopping" in wire
         code = server.process.wait(15)
-    assert 1.5 < time.monotonic() - began < 8
+    assert 0.8 < time.monotonic() - began < 2.5, "one deadline for all: drain_seconds = 1"
     assert code == 0
     assert "Traceback" not in server.log()
+    assert "[error" not in server.log()
 
 
 def test_tracker_rows_that_wait_are_stored_before_the_end(server: Server) -> None:
