@@ -1,9 +1,10 @@
 """The frames between a sandbox process and its parent on a Unix stream socket: layout, and the parent's end. Pure.
 
 A frame is a 4-byte little-endian length of the rest, one kind byte, and a body: segments of JSON text joined by
-newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed). Invariant: what comes from a
-sandbox is hostile. Its length is checked before anything is kept, its head's fields before they are believed, and all
-that is not a frame of this protocol raises BadFrame; the parent then kills the process. Child's end: `child/orders.py`.
+newlines (JSON text never holds a raw newline, so the payload travels as it is, unparsed); runs and endings have numbers
+before their head, so that the head is the same text in run after run. Invariant: what comes from a sandbox is hostile.
+Its length is checked before anything is kept, its fields before they are believed, and all that is not a frame of this
+protocol raises BadFrame; the parent then kills the process. The child's end is `child/orders.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from protocol.codec import dumps, loads_from_script
@@ -39,7 +41,13 @@ FAILURES: Final = frozenset(
 )
 """Every value of `Failed.kind`."""
 
+RUN_NUMBER: Final = struct.Struct("<Q")
+"""Before the head of a run."""
+ENDING: Final = struct.Struct("<QQdB")
+"""Before the head of an ending: run, operations, CPU seconds of the process's life, 1 if it should run no other."""
+
 _LENGTH = struct.Struct("<I")
+_REMEMBERED_BYTES = 512
 _TO_PARENT = frozenset((READY, DONE, FAILED, HOST_CALL))
 _TO_CHILD = frozenset((CONFIGURE, RUN, HOST_REPLY, FORGET))
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -121,21 +129,21 @@ def write_run(order: RunScript, *, remembered: bool) -> bytes:
     Raises BadFrame when it is too large to send.
     """
     script = order.script
-    head = {
-        "run": order.run,
-        "key": script.key,
-        "flow": order.flow,
-        "realm": script.realm.value,
-        "prev": order.previous,
-    }
+    run = RUN_NUMBER.pack(order.run)
     if remembered:
-        body = b"%b\n%b\n%b" % (dumps(head), order.request, order.payload)
+        head = _run_head(script.key, order.flow, script.realm.value, order.previous, "")
+        body = b"%b%b\n%b\n%b" % (run, head, order.request, order.payload)
     else:
-        head["entry"] = script.entry
-        body = b"\n".join((dumps(head), order.request, order.payload, script.statics, dumps(script.source)))
+        head = _run_head(script.key, order.flow, script.realm.value, order.previous, script.entry)
+        body = run + b"\n".join((head, order.request, order.payload, script.statics, dumps(script.source)))
     if len(body) >= TO_CHILD_CAP:
         raise BadFrame(f"script and input are {len(body)} bytes, allowed are {TO_CHILD_CAP}")
     return pack(RUN, body)
+
+
+@lru_cache(1024)
+def _run_head(key: str, flow: str, realm: str, previous: str, entry: str) -> bytes:
+    return dumps({"key": key, "flow": flow, "realm": realm, "prev": previous, "entry": entry})
 
 
 def write_reply(reply: HostReply) -> bytes:
@@ -214,54 +222,70 @@ def read(kind: int, body: bytes) -> Ready | Done | Failed | Call:
     raise BadFrame(f"unknown kind of frame {kind:#x}")
 
 
+class _Head(NamedTuple):
+    """The part of an ending that is the same in run after run of a node."""
+
+    next: str
+    headers: Pairs
+    logs: Pairs
+    form: str
+    """Of the answer's body: raw, json, base64, or empty where there is no answer."""
+    status: int
+    content_type: str
+
+
 def _read_done(body: bytes) -> Done:
-    head_text, _, rest = body.partition(b"\n")
-    payload, newline, answer_text = rest.partition(b"\n")
-    if not payload:
-        raise BadFrame("done without a payload")
-    head = read_object(head_text)
+    try:
+        run, operations, cpu, flags = ENDING.unpack_from(body)
+    except struct.error:
+        raise BadFrame("done is cut short") from None
+    if not 0 <= cpu < 1e9:
+        raise BadFrame("cpu is not a number of seconds")
+    head_text, _, rest = body[ENDING.size :].partition(b"\n")
+    head = _remembered_head(head_text) if len(head_text) <= _REMEMBERED_BYTES else _read_head(head_text)
+    if not head.form:
+        if not rest or b"\n" in rest:
+            raise BadFrame("done without a payload, or with a body it does not name")
+        return Done(ScriptResult(run, head.next, rest, None, head.headers, head.logs, operations), cpu, flags == 1)
+    payload, newline, text = rest.partition(b"\n")
+    if not payload or not newline:
+        raise BadFrame("done without a payload, or without the body it names")
+    content = text + b"\n" if head.form == "raw" else _decoded(head.form, text)
+    answer = ScriptAnswer(head.status, head.content_type, content, head.headers)
+    return Done(ScriptResult(run, head.next, payload, answer, (), head.logs, operations), cpu, flags == 1)
+
+
+def _read_head(text: bytes) -> _Head:
+    head = read_object(text)
     headers = _pairs(head.get("headers"), _check_header)
-    answer = None
-    if "body" in head:
-        if not newline:
-            raise BadFrame("done without the body it names")
-        answer = _answer(head, answer_text, headers)
-        headers = ()
-    elif newline:
-        raise BadFrame("done with a body it does not name")
-    result = ScriptResult(
-        run=_int(head, "run"),
-        next=_str(head, "next"),
-        payload=payload,
-        answer=answer,
-        headers=headers,
-        logs=_pairs(head.get("logs")),
-        operations=_int(head, "ops"),
-    )
-    return Done(result, _seconds(head), head.get("discard") is True)
-
-
-def _answer(head: dict[str, Any], text: bytes, headers: Pairs) -> ScriptAnswer:
-    status = head.get("status")
+    logs = _pairs(head.get("logs"))
+    following = _str(head, "next")
+    if "body" not in head:
+        return _Head(following, headers, logs, "", 0, "")
+    form, status, content_type = head["body"], head.get("status"), _str(head, "type")
+    if form not in ("raw", "json", "base64"):
+        raise BadFrame("a body in a form of its own")
     if type(status) is not int or not 100 <= status <= 599:
         raise BadFrame(f"an answer with status {status!r}")
-    content_type = _str(head, "type")
     if _UNSAFE_VALUE.search(content_type):
         raise BadFrame("a content type with control characters")
-    form = head["body"]
-    if form == "raw":
-        return ScriptAnswer(status, content_type, text + b"\n", headers)
+    return _Head(following, headers, logs, form, status, content_type)
+
+
+_remembered_head = lru_cache(256)(_read_head)
+"""A node's head is the same text each time, and reading it costs more than all the rest of its frame."""
+
+
+def _decoded(form: str, text: bytes) -> bytes:
     value = read_json(text)
     if not isinstance(value, str):
         raise BadFrame("a body that is not a string")
     if form == "json":
-        return ScriptAnswer(status, content_type, value.encode(), headers)
-    if form == "base64":
-        try:
-            return ScriptAnswer(status, content_type, base64.b64decode(value, validate=True), headers)
-        except (binascii.Error, ValueError):
-            raise BadFrame("a body that is not base64") from None
-    raise BadFrame(f"a body in the form {form!r}")
+        return value.encode()
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadFrame("a body that is not base64") from None
 
 
 def _read_failed(body: bytes) -> Failed:

@@ -205,7 +205,7 @@
     }
   };
 
-  // After the last job: the reply. '1' (the realm is clean) or '0', the head without its opening, and the segments; or
+  // After the last job: the reply. '1' (the realm is clean) or '0', then the head and the segments; or
   // 'E' and the failure. An empty payload segment means: as it was sent.
   const finish = () => {
     try {
@@ -216,8 +216,8 @@
       if (script.returns && result !== undefined) payload = mend(stringify(result) ?? 'null');
       else if (script.payload) payload = mend(stringify(published === undefined ? G.payload : published[2]()) ?? 'null');
       grow(payload.length);
-      let next = '"next":"output_1"';
-      if (script.next) next = '"next":' + clean(Text(published === undefined ? G.next : published[1]()), MAX_NAME);
+      let next = '{"next":"output_1"';
+      if (script.next) next = '{"next":' + clean(Text(published === undefined ? G.next : published[1]()), MAX_NAME);
       const reply = next + head() + logField() + '}\n' + payload + body();
       return Text((shared && sweep() ? '1' : '0') + reply);
     } catch (error) {

@@ -5,9 +5,10 @@ The parent is trusted, yet a frame that does not fit raises BadFrame: the child 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from actors.sandbox.frames import FAILED, HOST_CALL, READY, pack, read_json, read_object
+from actors.sandbox.frames import FAILED, HOST_CALL, READY, RUN_NUMBER, pack, read_json, read_object
 from protocol.codec import dumps
 from protocol.errors import BadFrame
 from protocol.sandbox import Limits
@@ -22,7 +23,7 @@ class Order(NamedTuple):
     realm: str
     previous: str
     entry: str
-    """Empty, and the next two None: the child holds this key."""
+    """Empty, and the last two None: the child holds this key."""
     request: bytes
     payload: bytes
     statics: bytes | None
@@ -50,27 +51,24 @@ def read_configure(body: bytes) -> Limits:
 
 def read_run(body: bytes) -> Order:
     """One run. Raises BadFrame."""
-    parts = body.split(b"\n")
+    parts = body[RUN_NUMBER.size :].split(b"\n")
     statics = source = None
     if len(parts) == 5:
         statics, source = parts.pop(3), parts.pop()
     if len(parts) != 3:
         raise BadFrame("a run of neither three nor five segments")
     head, request, payload = parts
-    told = read_object(head)
+    (run,) = RUN_NUMBER.unpack_from(body)
+    key, flow, realm, previous, entry = _run_head(head)
+    return Order(run, key, flow, realm, previous, entry, request, payload, statics, source)
+
+
+@lru_cache(512)
+def _run_head(text: bytes) -> tuple[str, str, str, str, str]:
+    """The same text in run after run of a node."""
+    head = read_object(text)
     try:
-        return Order(
-            told["run"],
-            told["key"],
-            told["flow"],
-            told["realm"],
-            told["prev"],
-            told.get("entry", ""),
-            request,
-            payload,
-            statics,
-            source,
-        )
+        return head["key"], head["flow"], head["realm"], head["prev"], head["entry"]
     except KeyError as error:
         raise BadFrame(f"a run without {error}") from None
 

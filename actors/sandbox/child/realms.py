@@ -17,7 +17,7 @@ from typing import Final
 
 from actors.sandbox.child.orders import Order
 from actors.sandbox.child.scripts import Script, compile_script
-from actors.sandbox.frames import DONE, FAILED, TO_PARENT_CAP, pack
+from actors.sandbox.frames import DONE, ENDING, FAILED, TO_PARENT_CAP, pack
 from actors.sandbox.vm import GRAIN, CompileFailed, Context, Engine, JSException, StackOverflow
 from protocol.codec import dumps, loads_from_script
 from protocol.sandbox import Limits
@@ -204,13 +204,12 @@ class Realms:
             elif len(self._shared) > 1:
                 self._shared.move_to_end(order.flow)
         used = (max(limits.operations // GRAIN, 1) - budget.left) * GRAIN
-        discard = b""
+        full = False
         self._unmeasured += 1
         if used or self._unmeasured >= _MEASURED_EVERY or time.monotonic() - begun > _SHORT_SECONDS:
             self._measure()
-            if self._was_full():
-                discard = b'"discard":true,'
-        return pack(DONE, b'{"run":%d,"ops":%d,"cpu":%.6f,%b%b' % (order.run, used, self._cpu, discard, answer))
+            full = self._was_full()
+        return pack(DONE, ENDING.pack(order.run, used, self._cpu, full) + answer)
 
     def _failed(self, order: Order, failure: str) -> bytes:
         """The frame of a failure, which is the prelude's JSON without its opening brace."""
