@@ -112,7 +112,7 @@ def check(
         bad = bad or bool(reading.errors)
     for conflict in RouteTable.build(flows).conflicts:
         typer.echo(f"{'error' if conflict.fatal else 'warning'}: {conflict.path}: {conflict.message}")
-    typer.echo(f"{len(flows)} flow{'s' if len(flows) != 1 else ''} can be served")
+    typer.echo(f"{_counted(len(flows))} can be served")
     raise typer.Exit(1 if bad else 0)
 
 
@@ -174,11 +174,16 @@ def _documents(name: str) -> dict[str, Path]:
 
 
 def _say_what_to_curl(runtime: Runtime) -> None:
-    typer.echo(f"nflow serves {len(runtime.catalogue.flows)} flows at {runtime.url}. Try:")
-    for flow in runtime.catalogue.flows:
+    flows = runtime.catalogue.flows
+    typer.echo(f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}")
+    for flow in flows:
         for start in flow.starts:
             method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "
             typer.echo(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+
+
+def _counted(flows: int) -> str:
+    return "1 flow" if flows == 1 else f"{flows} flows"
 
 
 def _refuse(why: str) -> NoReturn:

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from actors.sandbox import frames
@@ -43,7 +45,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     others = intruders()
     yield Finding("packages", not others, "; ".join(others) or "all from nflow-runtime")
     yield _clock()
-    yield asyncio.run(_store(settings.store.path))
+    yield _store(settings.store.path)
 
 
 def _platform() -> Finding:
@@ -103,13 +105,26 @@ def _clock() -> Finding:
     return Finding("clock", resolution <= 1e-3, text)
 
 
-async def _store(path: str) -> Finding:
+def _store(path: str) -> Finding:
+    """A store that is there is opened; where there is none, one is tried beside it that goes again."""
+    try:
+        if Path(path).exists():
+            problem = asyncio.run(_opened(path))
+        else:
+            with TemporaryDirectory(prefix=".nflow-doctor-", dir=Path(path).absolute().parent) as folder:
+                problem = asyncio.run(_opened(str(Path(folder) / "store.sqlite")))
+    except OSError as error:
+        problem = error.strerror or str(error)
+    return Finding("store", not problem, f"{path}: {problem}" if problem else f"{path} can be written")
+
+
+async def _opened(path: str) -> str:
+    """Empty when the store can be opened; else why not."""
     store = SqliteStore(SqliteSettings(path))
     try:
         await store.open()
     except NflowError as error:
-        return Finding("store", False, str(error))
+        return str(error)
     finally:
         await store.close()
-    state = store.state
-    return Finding("store", state.available, f"{path} can be written" if state.available else state.reason)
+    return "" if store.state.available else store.state.reason
