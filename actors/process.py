@@ -17,13 +17,13 @@ from actors.host_calls import HostCalls
 from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome, Registry
 from actors.nodes.script_request import EMPTY, script_request
-from protocol.codec import dumps
+from actors.run_records import RunRecords
 from protocol.errors import Crashed, NflowError, NodeError, RunCancelled
 from protocol.flow import Durability, Start
 from protocol.process import Answer, CancelProcess, Failure, ProcessState, Reply, RunExpired, StartProcess
 from protocol.refs import Recipient, Ref
 from protocol.sandbox import CancelScript, HostCall, RunScript, ScriptFailed, ScriptResult
-from protocol.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord, TrackerRow
+from protocol.tracking import NotRecorded, Recorded, TrackerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_begun", "_door", "_end_recorded", "_forked", "_host_calls", "_performing", "_record", "_replied",
-        "_run", "_services", "_start", "_state", "_task", "_well",
+        "_began", "_door", "_forked", "_host_calls", "_performing", "_records", "_replied", "_run", "_services",
+        "_start", "_state", "_task", "_well",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:
@@ -123,7 +123,6 @@ class ProcessActor(Actor[Any]):
             start.payload,
         )
         self._run = 0
-        self._record = 0
         self._performing: walk.Perform | None = None
         self._began = 0.0
         self._forked = ""
@@ -131,13 +130,16 @@ class ProcessActor(Actor[Any]):
         self._host_calls: HostCalls | None = None
         self._replied = False
         self._well = False
-        self._end_recorded = False
-        self._begun = 0
+        self._records: RunRecords
 
     def started(self) -> None:
         """Step onto the first node."""
-        if self._state.durable:
-            self._begun = self._write("run", (), with_process=True)
+        start, services = self._start, self._services
+        self._records = RunRecords(
+            start, self.context.ref, services.journal, services.track, services.numbers.next, services.wall,
+            services.settings.hostname, (services.owner, services.epoch),
+        )  # fmt: skip
+        self._records.begin()
         self._state, commands = walk.begin(self._state, self._start.start.first)
         self._carry_out(commands)
 
@@ -156,12 +158,10 @@ class ProcessActor(Actor[Any]):
             case _KindDone(visit, result):
                 self._kind_ended(visit, result)
             case Recorded(number):
-                if number == self._begun:
-                    self._begun = -1
-                if number == self._record:
+                if self._records.committed(number):
                     self._event(walk.StepCommitted())
             case NotRecorded(number, reason):
-                if number == self._record:
+                if number == self._records.awaited:
                     self._event(walk.StepRefused(reason))
             case CancelProcess(reason):
                 self._event(walk.CancelAsked(reason))
@@ -216,7 +216,7 @@ class ProcessActor(Actor[Any]):
                 case walk.Perform():
                     self._perform(command)
                 case walk.StepEnded():
-                    self._step_ended(command)
+                    self._records.step(command, self._began)
                 case walk.Finish(reply, state):
                     self._finish(reply, state)
                 case walk.Fork(node, payload, budget):
@@ -250,25 +250,9 @@ class ProcessActor(Actor[Any]):
         ref, visit = self.context.ref, command.visit
         self._task.add_done_callback(lambda task: _report(task, ref, visit))
 
-    def _step_ended(self, command: walk.StepEnded) -> None:
-        now = self._services.wall()
-        if self._services.track is not None and self._start.durability is not Durability.NONE:
-            self._services.track(self._tracker_row(command, now))
-        if self._state.durable:
-            step = StepRecord(
-                self._start.wid, command.node.id, command.visit, 1, command.outcome, command.payload, self._began, now
-            )
-            self._end_recorded = command.ends is not None
-            state = command.ends.value if command.ends is not None else "run"
-            # The run's own row is there once its first record is: it is written again only when it changes.
-            number = self._write(state, (step,), with_process=self._end_recorded or self._begun != -1)
-            if command.wait:
-                self._record = number
-
     def _finish(self, reply: Reply, state: ProcessState) -> None:
         self._well = state is ProcessState.END
-        if self._state.durable and not self._end_recorded:
-            self._write(state.value, (), with_process=True)
+        self._records.end(state)
         self._reply(reply)
         self.context.stop()
 
@@ -312,33 +296,6 @@ class ProcessActor(Actor[Any]):
         if self._task is not None:
             self._task.cancel()
             self._task = None
-
-    # --- what is written down ---
-
-    def _write(self, state: str, steps: tuple[StepRecord, ...], *, with_process: bool) -> int:
-        services, start = self._services, self._start
-        if services.journal is None:
-            raise RuntimeError("a durable run needs a journal")
-        number = services.numbers.next()
-        now = services.wall()
-        process = ProcessRecord(
-            start.wid, start.flow.tenant, start.flow.app, start.flow.name, start.flow.hash,
-            dumps({"start": start.start.node, "first": start.start.first, "endpoint": start.endpoint,
-                   "variables": start.variables, "method": start.request.method, "path": start.request.path,
-                   "query": start.request.query_string}),
-            state, services.owner, services.epoch, None, now, now,
-        )  # fmt: skip
-        services.journal.tell(Record(number, process if with_process else None, steps, self.context.ref))
-        return number
-
-    def _tracker_row(self, command: walk.StepEnded, now: float) -> TrackerRow:
-        request, node = self._start.request, command.node
-        return TrackerRow(
-            self._start.wid, node.id, node.label, node.kind, request.path, "", command.next_node,
-            (now - self._began) * 1000.0, now, command.order, command.payload, request.remote,
-            request.remote.rpartition(":")[0], request.header(b"user-agent"), request.query_string,
-            self._services.settings.hostname, request.header(b"host"),
-        )  # fmt: skip
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
         node = self._performing.node.id if self._performing is not None else ""

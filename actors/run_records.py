@@ -1,0 +1,128 @@
+"""What one run writes down: tracker rows nobody waits for, and for a durable run its journal records.
+
+The run's own row goes to the journal when it begins and when its state changes; a step record goes alone otherwise. The
+number of the record the run must wait for is kept here, so a late or foreign answer of the journal changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from actors.walk import StepEnded
+from protocol.codec import dumps
+from protocol.flow import Durability
+from protocol.process import ProcessState, StartProcess
+from protocol.refs import Recipient, Ref
+from protocol.tracking import ProcessRecord, Record, StepRecord, TrackerRow
+
+
+class RunRecords:
+    """The writer of one run."""
+
+    __slots__ = (
+        "_begun", "_ended", "_hostname", "_journal", "_next_number", "_owner", "_ref", "_start", "_track", "_wall",
+        "awaited",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        start: StartProcess,
+        ref: Ref[Any],
+        journal: Recipient[Any] | None,
+        track: Callable[[TrackerRow], None] | None,
+        next_number: Callable[[], int],
+        wall: Callable[[], float],
+        hostname: str,
+        owner: tuple[str, int],
+    ) -> None:
+        self._start = start
+        self._ref = ref
+        if start.durability is Durability.DURABLE and journal is None:
+            raise RuntimeError("a durable run needs a journal")
+        self._journal = journal if start.durability is Durability.DURABLE else None
+        self._track = track if start.durability is not Durability.NONE else None
+        self._next_number = next_number
+        self._wall = wall
+        self._hostname = hostname
+        self._owner = owner
+        self._begun: int | None = 0
+        """Number of the record that began the run; None once the journal has it."""
+        self._ended = False
+        self.awaited = 0
+        """Number of the record whose commit the run waits for."""
+
+    def begin(self) -> None:
+        """The run begins."""
+        if self._journal is not None:
+            self._begun = self._write(ProcessState.RUN, (), with_process=True)
+
+    def step(self, step: StepEnded, began: float) -> None:
+        """A node is finished. `began`: Unix seconds."""
+        now = self._wall()
+        if self._track is not None:
+            self._track(self._row(step, began, now))
+        if self._journal is None:
+            return
+        record = StepRecord(
+            self._start.wid, step.node.id, step.visit, 1, step.outcome, step.payload, began, now
+        )  # fmt: skip
+        self._ended = step.ends is not None
+        state = step.ends or ProcessState.RUN
+        number = self._write(state, (record,), with_process=self._ended or self._begun is not None)
+        if step.wait:
+            self.awaited = number
+
+    def end(self, state: ProcessState) -> None:
+        """The run is over; written unless its last step said so already."""
+        if self._journal is not None and not self._ended:
+            self._write(state, (), with_process=True)
+
+    def committed(self, number: int) -> bool:
+        """The journal has this record. True when it is the one the run waits for."""
+        if number == self._begun:
+            self._begun = None
+        return number == self.awaited
+
+    def _write(self, state: ProcessState, steps: tuple[StepRecord, ...], *, with_process: bool) -> int:
+        number = self._next_number()
+        process = self._process(state) if with_process else None
+        if self._journal is not None:
+            self._journal.tell(Record(number, process, steps, self._ref))
+        return number
+
+    def _process(self, state: ProcessState) -> ProcessRecord:
+        start, now = self._start, self._wall()
+        owner, epoch = self._owner
+        return ProcessRecord(
+            start.wid, start.flow.tenant, start.flow.app, start.flow.name, start.flow.hash, _input(start), state.value,
+            owner, epoch, None, now, now,
+        )  # fmt: skip
+
+    def _row(self, step: StepEnded, began: float, now: float) -> TrackerRow:
+        request, node = self._start.request, step.node
+        return TrackerRow(
+            self._start.wid, node.id, node.label, node.kind, request.path, "", step.next_node, (now - began) * 1000.0,
+            now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
+            request.header(b"user-agent"), request.query_string, self._hostname, request.header(b"host"),
+        )  # fmt: skip
+
+
+def _input(start: StartProcess) -> bytes:
+    """What is needed to start the run again."""
+    request = start.request
+    return dumps(
+        {
+            "start": start.start.node,
+            "first": start.start.first,
+            "endpoint": start.endpoint,
+            "variables": start.variables,
+            "payload": start.payload.decode("utf-8", "replace"),
+            "method": request.method,
+            "path": request.path,
+            "query": request.query_string,
+            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers],
+            "body": base64.b64encode(request.body).decode("ascii"),
+        }
+    )
