@@ -41,7 +41,8 @@ FLOWS = playbook(
     ),
     Loop={
         "s": starter("/loop/:n", "a", durability="durable"),
-        "a": js("function main() { next = (payload.n = (payload.n || 0) + 1) < vars.n ? 'output_1' : 'output_2' }", "a", "b"),
+        "a": js("function main() { payload.n = (payload.n || 0) + 1; if (payload.n == vars.n) next = 'done' }", "a")
+        | {"outputs": {**edges("a"), "done": edges("b")["output_1"]}},
         "b": js("function main() { c.JSON(200, payload.n) }"),
     },
     Fork={
