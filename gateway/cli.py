@@ -39,13 +39,11 @@ def serve(
 ) -> None:
     """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second signal exits at once."""
     from gateway import logs
-    from gateway.ownership import intruders
 
     if sys.platform == "win32":
         _refuse("Windows is not supported; use WSL2 or the container image")
     logs.configure(verbose=verbose)
-    if others := intruders():
-        _refuse("\n".join(others))
+    _refuse_intruders()
     settings = _settings(config, host, port)
     documents = _documents(app_)
     from gateway import runtime
@@ -93,6 +91,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Playbook files.")],
 ) -> None:
     """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
+    _refuse_intruders()
     from protocol.formats import read
     from protocol.routing import RouteTable
 
@@ -119,6 +118,7 @@ def check(
 @app.command()
 def doctor(config: Config = None) -> None:
     """Look at what this machine offers: engine, confinement, packages, clock, store."""
+    _refuse_intruders()
     from gateway.doctor import examine
 
     bad = False
@@ -135,6 +135,14 @@ def version() -> None:
     from gateway.version import VERSION
 
     typer.echo(VERSION)
+
+
+def _refuse_intruders() -> None:
+    """Before anything of ours is imported that an intruder may have replaced."""
+    from gateway.ownership import intruders
+
+    if others := intruders():
+        _refuse("\n".join(others))
 
 
 def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
