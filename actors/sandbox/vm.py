@@ -55,7 +55,7 @@ class _Options(ctypes.Structure):
     ]
 
 
-class CompileFailed(Exception):  # noqa: N818 - an outcome of the script, read by one caller
+class CompileFailed(Exception):
     """The source does not compile. `in_slot`: the engine's error waits in the slot; else the text is all there is."""
 
     def __init__(self, text: str = "", *, in_slot: bool = False) -> None:

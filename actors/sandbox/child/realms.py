@@ -72,6 +72,7 @@ class Realms:
 
     __slots__ = (
         "_cpu",
+        "_dropped",
         "_engine",
         "_host_call",
         "_limits",
@@ -81,6 +82,7 @@ class Realms:
         "_start_rss",
         "_unmeasured",
         "_used",
+        "doubtful",
     )
 
     def __init__(self, engine: Engine, host_call: HostCall, limits: Limits) -> None:
@@ -93,7 +95,11 @@ class Realms:
         self._spare: Realm | None = None
         """A realm for the next run that wants its own, made while nobody waited."""
         self._used: Realm | None = None
-        """The last realm of one run: ended only after its reply is sent."""
+        """A realm that will not be used again: ended only after the reply is sent, as that takes time."""
+        self._dropped = ""
+        """The flow whose shared realm that was: it is likely to be run again."""
+        self.doubtful = False
+        """True after a failure that leaves the engine in doubt: nothing more should be run here."""
         self._start_rss = _peak_rss()
         self._measure()
 
@@ -107,11 +113,16 @@ class Realms:
                         realm.forget(key)
 
     def rest(self) -> None:
-        """Do what can wait until the reply is sent."""
-        if self._used is not None:
-            self._used = None
-            self._engine.budget.start(self._limits.operations, self._limits.execution_seconds)
-            with contextlib.suppress(CompileFailed, JSException):  # a cancel that came too late; it is tried again
+        """Do what can wait until the reply is sent: end a used realm, and make the one the next run will want."""
+        if self._used is None and not self._dropped:
+            return
+        self._used, flow = None, self._dropped
+        self._dropped = ""
+        self._engine.budget.start(self._limits.operations, self._limits.execution_seconds)
+        with contextlib.suppress(CompileFailed, JSException):  # a cancel that came too late; it is tried again
+            if flow:
+                self._shared[flow] = Realm(self._engine, self._host_call, self._limits, shared=True)
+            else:
                 self._spare = Realm(self._engine, self._host_call, self._limits, shared=False)
 
     def run(self, order: Order) -> bytes:
@@ -200,7 +211,7 @@ class Realms:
         realm.runs += 1
         if order.realm == "warm":
             if not clean or realm.runs > RUNS_PER_REALM:
-                self._shared.pop(order.flow, None)
+                self._drop(order.flow)
             elif len(self._shared) > 1:
                 self._shared.move_to_end(order.flow)
         used = (max(limits.operations // GRAIN, 1) - budget.left) * GRAIN
@@ -213,17 +224,23 @@ class Realms:
 
     def _failed(self, order: Order, failure: str) -> bytes:
         """The frame of a failure, which is the prelude's JSON without its opening brace."""
-        if order.realm == "warm":
-            self._shared.pop(order.flow, None)
         kind = failure[8 : failure.index('"', 8)]
         doubtful = kind in _DOUBTFUL
         if self._was_full():  # whatever was thrown: an engine without memory to make an error from throws null
             doubtful = True
             if kind == "odd" or failure.startswith(_THROWN_NULL):
                 failure = _failure("memory")
+        self.doubtful = doubtful
+        if order.realm == "warm" and kind != "compile":  # nothing of it ran
+            self._drop(order.flow)
         self._measure()
         head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, self._cpu, b"true" if doubtful else b"false")
         return pack(FAILED, head + failure.encode())
+
+    def _drop(self, flow: str) -> None:
+        """Use this flow's realm no more."""
+        self._used = self._shared.pop(flow, None)
+        self._dropped = flow
 
     def _measure(self) -> None:
         self._cpu = time.process_time()

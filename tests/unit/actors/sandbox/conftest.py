@@ -93,10 +93,12 @@ class Bench:
         assert answer is not None
         return answer.body.decode()
 
-    @property
-    def warm_realms(self) -> int:
-        """How many shared realms are kept now."""
-        return len(self.realms._shared)
+    def keeps_realm_of(self, source: str, **order: Any) -> bool:
+        """Whether the flow's shared realm is still the same after running this."""
+        self.run("", **{**order, "entry": "body"})
+        before = self.realms._shared["flow"]
+        self.run(source, **order)
+        return self.realms._shared.get("flow") is before
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def test_scripts_written_for_an_open_engine_work(bench: Any, realm: str, source:
     for _ in range(2):
         assert loads(bench.done(source, entry="body", realm=realm).result.payload) == expected
     if realm == "warm":
-        assert bench.warm_realms == 1
+        assert bench.keeps_realm_of(source, entry="body")
 
 
 def test_a_script_that_hangs_things_on_its_own_functions_finds_none_of_them(bench: Any) -> None:
@@ -71,13 +71,12 @@ def test_a_script_that_hangs_things_on_its_own_functions_finds_none_of_them(benc
     for _ in range(3):
         payload = loads(bench.done(source, entry="body").result.payload)
         assert payload == [[False] * 8, 1, 1, 0]
-    assert bench.warm_realms == 1
+    assert bench.keeps_realm_of(source, entry="body")
 
 
 def test_undeclared_variables_of_one_run_are_gone_in_the_next(bench: Any) -> None:
     bench.done("function main(){ for (key in {a: 1}); left = 5 }")
     assert bench.value("[typeof key, typeof left, typeof globalThis.left]") == ["undefined"] * 3
-    assert bench.warm_realms == 1
 
 
 ATTEMPTS = [
@@ -192,8 +191,7 @@ DIRTY = [
 
 @pytest.mark.parametrize("dirty", DIRTY)
 def test_a_realm_that_cannot_be_swept_is_dropped(bench: Any, dirty: str) -> None:
-    bench.run(f"function main(){{ {dirty} }}")
-    assert bench.warm_realms == 0
+    assert not bench.keeps_realm_of(f"function main(){{ {dirty} }}")
     assert bench.value("[typeof leak, 'leak' in globalThis, Object.isExtensible(globalThis)]") == (
         ["undefined", False, True]
     )
@@ -213,8 +211,7 @@ SWEPT = [
 
 @pytest.mark.parametrize("left", SWEPT)
 def test_what_can_be_swept_is_swept(bench: Any, left: str) -> None:
-    bench.done(f"function main(){{ {left} }}")
-    assert bench.warm_realms == 1
+    assert bench.keeps_realm_of(f"function main(){{ {left} }}")
     assert bench.value("[typeof leak, Object.keys(globalThis).includes('Math2'), typeof toString]", payload={}) == (
         ["undefined", False, "function"]
     )
@@ -225,18 +222,20 @@ def test_what_can_be_swept_is_swept(bench: Any, left: str) -> None:
 
 @pytest.mark.parametrize("source", ["throw 1", "null.x", "c.JSON(1)"])
 def test_a_realm_is_dropped_after_an_error(bench: Any, source: str) -> None:
-    bench.done("function main(){}")
-    bench.failed(f"function main(){{ {source} }}")
-    assert bench.warm_realms == 0
+    assert not bench.keeps_realm_of(f"function main(){{ {source} }}")
+
+
+def test_a_realm_is_kept_when_a_script_does_not_compile_as_nothing_of_it_ran(bench: Any) -> None:
+    assert bench.keeps_realm_of("function main(){")
 
 
 def test_a_realm_is_dropped_after_many_runs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realms, "RUNS_PER_REALM", 3)
-    kept = []
-    for _ in range(5):
+    used = set()
+    for _ in range(8):
         bench.done("function main(){}")
-        kept.append(bench.warm_realms)
-    assert kept == [1, 1, 1, 0, 1]
+        used.add(bench.realms._shared["flow"])
+    assert len(used) == 3
 
 
 def test_realms_of_flows_are_bounded_and_the_oldest_goes_first(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +256,7 @@ def test_a_fresh_realm_may_be_changed_and_is_gone_after_its_run(bench: Any) -> N
     source = "Array.prototype.last = function () { return this[this.length - 1] }; String.prototype.x = 1; return [1, 2].last()"
     assert bench.done(source, entry="body", realm="fresh").result.payload == b"2"
     assert bench.value("[typeof [].last, typeof ''.x]", realm="fresh") == ["undefined"] * 2
-    assert bench.warm_realms == 0
+    assert not bench.realms._shared
 
 
 def test_every_object_a_script_can_reach_without_making_it_is_frozen(bench: Any) -> None:
