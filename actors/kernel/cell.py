@@ -148,7 +148,11 @@ class Cell(Life):
         message, _, future, _, bucket = asked
         if self.state is FALLING:
             error = Gone(f"{self.path} was killed")  # by something its handler called
-        elif error is not None and not isinstance(error, Refusal):
+        elif isinstance(error, Refusal):
+            error.__traceback__ = (
+                None  # an answer needs none, and its frames would hold the future that holds the answer
+            )
+        elif error is not None:
             self.crash(error, type(message).__name__)
             error = Crashed(error, self.path)
         if future is None:
@@ -172,7 +176,7 @@ class Cell(Life):
                 self.engine.schedule(self)
         elif error is not None:
             self.crash(error, "started()" if state is STARTING else "stopping()")
-        elif state is STARTING and self.exit is None:
+        elif state is STARTING and (self.exit is None or self.exit.passive):
             self.raise_brood()
         else:
             self.engine.schedule(self)
@@ -248,8 +252,11 @@ class Cell(Life):
         target = cell_of(ref)
         if target is None:
             raise TypeError(f"{ref!r} is no actor of this kernel")
-        if self.actor is None:
-            return
+        if self.actor is not None:
+            self.observe(target, ref)
+
+    def observe(self, target: Cell, ref: AnyRef) -> None:
+        """Put a `Down` on the system lane when the target ends for good, or at once if it has."""
         if target.state is ENDED:
             self.signal(Down(ref, target.ending, target.cause))
             return

@@ -204,8 +204,7 @@ class Nursery:
         )
         error.__cause__ = cause
         self._given_up = True
-        self.raising = False  # or the end of the last child in line would let the owner run
-        self._line.clear()
+        self._line.clear()  # or the end of the last child in line would let the owner run
         child.finish()
         owner.escalate(error)
 

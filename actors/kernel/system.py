@@ -165,13 +165,14 @@ class System:
         if cell is None:
             raise TypeError(f"{ref!r} is no actor of this kernel")
         watcher = cell_of(recipient)
-        notify = recipient.tell if watcher is None else watcher.signal
-        if cell.state is ENDED:
-            notify(Down(ref, cell.ending, cell.cause))
+        if watcher is not None:
+            watcher.observe(cell, ref)
+        elif cell.state is ENDED:
+            recipient.tell(Down(ref, cell.ending, cell.cause))
         elif cell.watchers is None:
-            cell.watchers = {recipient: notify}
+            cell.watchers = {recipient: recipient.tell}
         else:
-            cell.watchers[recipient] = notify
+            cell.watchers[recipient] = recipient.tell
 
     def slot(self) -> ReplySlot[Any]:
         """A fresh reply slot whose late messages are counted as dead letters of this system."""

@@ -157,6 +157,9 @@ class Worker(pykka.ThreadingActor):
     def on_receive(self, message: Any) -> None:
         """Make one call and report. Nothing may be raised here: pykka would stop every actor of the program."""
         work: Work = message
+        if self._fatal is not None:  # handed over ahead of time, behind the work that failed
+            work.bridge.done(None, Gone("the thread has crashed"))
+            return
         try:
             result = work.call()
         except Refusal as refusal:

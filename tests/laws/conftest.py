@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from protocol.lifecycle import Event
 
 settings.register_profile("laws", deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 settings.register_profile("mutants", deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-settings.load_profile("laws")
+settings.load_profile(os.environ.get("LAWS_PROFILE", "laws"))
 
 LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "manual": ManualClock,

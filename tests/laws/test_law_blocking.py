@@ -126,6 +126,18 @@ async def test_a_crash_is_a_new_incarnation_on_a_new_thread_after_the_teardown(
     assert await bystander.ask("alive", 5.0) == "alive"
 
 
+async def test_nobody_hears_of_a_crash_before_the_teardown_is_over(system: System, log: list[Any]) -> None:
+    class Slow(Worker):
+        def teardown(self) -> None:
+            time.sleep(0.03)
+            super().teardown()
+
+    ref = system.spawn(ChildSpec("worker", lambda: Slow(log)))
+    with pytest.raises(Crashed):
+        await ref.ask(crash, 5.0)
+    assert log == ["setup", "teardown"]
+
+
 async def test_a_told_message_that_fails_is_a_crash_as_well(system: System, log: list[Any]) -> None:
     ref = system.spawn(worker(log))
     ref.tell(crash)
@@ -227,6 +239,38 @@ async def test_a_bounded_draining_mailbox_works_for_threads_too(system: System, 
     go.set()
     await system.stop()
     assert log == ["setup", 5, 6, 7, 8, 9, "teardown"]
+
+
+async def test_work_handed_over_ahead_is_answered_when_the_thread_crashes_on_an_earlier_piece(
+    system: System, log: list[Any]
+) -> None:
+    futures: list[Any] = []
+
+    class Ahead(Worker):
+        async def receive(self, message: Any) -> Any:
+            futures.extend(self.hand_over(work) for work in message)
+            await asyncio.wait(futures)
+            futures.append(self.hand_over("too late"))
+            return await futures[1]
+
+    ref = system.spawn(ChildSpec("worker", lambda: Ahead(log)))
+    with pytest.raises(Crashed):
+        await ref.ask(["fine", crash, "never", "never"], 5.0)
+    assert futures[0].result() == "fine"
+    assert [type(future.exception()) for future in futures[1:]] == [ValueError, Gone, Gone, Gone]
+
+
+async def test_work_that_lands_behind_the_stop_of_the_thread_is_answered(system: System, log: list[Any]) -> None:
+    ref = system.spawn(worker(log))
+    actor = await ref.ask(lambda self: self, 5.0)
+    go = threading.Event()
+    first = actor.hand_over(lambda self: go.wait(5.0))
+    actor.released()
+    behind = actor.hand_over("too late")
+    go.set()
+    assert await first is True
+    with pytest.raises(Gone):
+        await behind
 
 
 async def test_no_ask_is_ever_lost_whatever_ends_the_thread(log: list[Any]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from actors.kernel import ChildSpec, Intensity, ManualClock, System
+from actors.kernel import ChildSpec, Intensity, ManualClock, Restart, System
 from protocol.errors import Crashed, Overloaded, Refusal
 from protocol.lifecycle import ActorCrashed, Event, Restarted
 
@@ -142,3 +144,47 @@ async def test_a_stop_iteration_is_a_crash_like_any_other(system: System, spec: 
     with pytest.raises(Crashed) as caught:
         await ref.ask(StopIteration(), 1.0)  # type: ignore[arg-type]
     assert isinstance(caught.value.cause, StopIteration)
+
+
+@pytest.mark.parametrize("handler", [raise_it, raise_it_later], ids=["plain", "async"])
+async def test_refusals_make_no_work_for_the_garbage_collector(system: System, spec: Spec, handler: Any) -> None:
+    ref = system.spawn(spec("a", receive=handler))
+    await ref.ask("warm", 1.0)
+
+    async def refused() -> None:
+        with contextlib.suppress(Refusal):
+            await ref.ask(Refusal("no"), 1.0)
+
+    await refused()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            await refused()
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
+
+
+async def test_short_lives_make_no_work_for_the_garbage_collector(system: System, spec: Spec, parent: Any) -> None:
+    boss, _ = await parent()
+    brief = spec("brief", restart=Restart.TEMPORARY)
+
+    def spawn(self: Any) -> Any:
+        return self.context.spawn(brief)
+
+    async def live() -> None:
+        child = await boss.ask(spawn, 1.0)
+        await child.ask(lambda self: self.context.stop(), 1.0)
+        await asyncio.sleep(0.0)
+        assert not child.alive
+
+    await live()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            await live()
+        assert gc.collect() < 20
+    finally:
+        gc.enable()

@@ -177,3 +177,19 @@ async def test_plain_handlers_make_no_task_and_awaiting_ones_make_one_for_one_me
     assert len(asyncio.all_tasks()) == len(mine) + 10
     await asyncio.sleep(5.0)
     assert asyncio.all_tasks() == mine
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["plain", "async"])
+async def test_an_actor_may_passivate_while_it_starts(system: System, spec: Spec, later: bool) -> None:
+    async def wait() -> None:
+        await asyncio.sleep(1.0)
+
+    def started(self: Any) -> Any:
+        self.context.passivate()
+        return wait() if later else None
+
+    with_mail, without = (system.spawn(spec(name, started=started, restart=Restart.TEMPORARY)) for name in "ab")
+    assert await with_mail.ask(lambda self: "handled first", 5.0) == "handled first"
+    assert with_mail.alive
+    await asyncio.sleep(1.0)
+    assert not without.alive

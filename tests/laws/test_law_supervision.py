@@ -127,6 +127,20 @@ async def test_a_second_crash_while_a_group_goes_down_widens_the_group(family: A
     assert log[4:] == ["+a", "a up", "+b", "b up", "+c", "c up", "+d", "d up"]
 
 
+@pytest.mark.parametrize("tenths", [1, 2, 3])
+async def test_a_member_that_crashes_just_when_its_turn_to_stop_has_come_comes_back_with_the_group(
+    family: Any, log: list[Any], tenths: int
+) -> None:
+    refs = await family("abcde", Strategy.REST_FOR_ONE)
+    log.clear()
+    refs["b"].tell(crash)
+    await asyncio.sleep(tenths / 10)
+    refs["c"].tell(crash)
+    await asyncio.sleep(5.0)
+    for name in "abcde":
+        assert await refs[name].ask(lambda self: self.context.path, 1.0) == f"/root/{name}"
+
+
 async def test_a_crash_while_a_group_comes_up_takes_it_down_again(family: Any, log: list[Any]) -> None:
     refs = await family("abc", Strategy.ONE_FOR_ALL)
     log.clear()
