@@ -219,7 +219,9 @@ def _go_float(number: float) -> str:
     mantissa, _, exponent = shortest.partition("e")
     if 1e-6 <= abs(number) < 1e21 or number == 0:
         if exponent:
-            shortest = f"{number:.{max(0, len(mantissa.replace('-', '').replace('.', '')) - 1 - int(exponent))}f}"
+            places = len(mantissa.replace("-", "").replace(".", "")) - 1 - int(exponent)
+            # Large numbers end in zeros, not in the digits of their exact value.
+            return f"{number:.{places}f}" if places > 0 else mantissa.replace(".", "") + "0" * -places
         return shortest.removesuffix(".0")
     if not exponent:  # repr writes 0.0001 plainly down to 1e-4, so only small numbers come here
         return shortest
