@@ -50,13 +50,27 @@
 
   const refuse = (what) => { throw new TypeError('json: unsupported ' + what); };
 
+  // The engine writes a few powers of two, such as 2 ** -24, with 17 digits where 16 read back as the same number.
+  const shortest = (number) => {
+    const text = '' + number;
+    const end = text.length < 20 ? -1 : text.indexOf('e');
+    if (end < (number < 0 ? 19 : 18)) return text;
+    for (let digits = 12; digits <= 16; digits++) {
+      const shorter = number.toPrecision(digits);
+      if (+shorter === number) return shorter.replace(/0+e/, 'e');
+    }
+    const shorter = number.toPrecision(16).slice(0, end - 1); // rounded down, and only the next one up reads back
+    const raised = shorter.slice(0, -1) + (+shorter[end - 2] + 1) + text.slice(end);
+    return +raised === number ? raised : text;
+  };
+
   const value = (v, depth) => {
     switch (typeof v) {
       case 'string': return stringify(v);
       case 'number':
         if (v === 0) return 1 / v < 0 ? '-0' : '0';
         if (v - v !== 0) refuse('value: ' + v);
-        return '' + v;
+        return shortest(v);
       case 'boolean': return v ? 'true' : 'false';
       case 'undefined': return 'null';
       case 'bigint': return '' + v;

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ VERSION: Final = "0.17.0"
 GRAIN: Final = 10_000
 """Loop edges and calls between two looks of the engine at its hook."""
 STACK_BYTES: Final = 2 << 20
+"""Of the engine; never more than a quarter of the process's own stack, beyond which it would crash, not throw."""
 
 JSException = _quickjs.JSException
 StackOverflow = _quickjs.StackOverflow
@@ -107,6 +109,8 @@ class Engine:
     def __init__(self, prelude: bytes | None = None, *, native: bool = True) -> None:
         """`prelude`: its bytecode, if it is known already. `native`: whether the C interface may be used."""
         self.budget = Budget()
+        stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        self.stack_bytes = STACK_BYTES if stack == resource.RLIM_INFINITY else min(STACK_BYTES, stack // 4)
         self.native: Any = _library() if native else None
         self.hook = _Handler(self.budget.look)
         self.budget.start(GRAIN * GRAIN, 10.0)
@@ -150,7 +154,7 @@ class Context:
     def __init__(self, engine: Engine) -> None:
         self._native = engine.native
         self._context = context = _quickjs.Context()
-        context.set_max_stack_size(STACK_BYTES)
+        context.set_max_stack_size(engine.stack_bytes)
         if self._native is not None:
             self._cx = _context_pointer(self._native, context)
             runtime = self._native.JS_GetRuntime(self._cx)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from protocol.codec import go_json
 
 RULES = [
     ("{zeta: 1, alpha: 2}", '{"alpha":2,"zeta":1}'),
@@ -26,6 +30,12 @@ RULES = [
     ("1e-6", "0.000001"),
     ("1e-7", "1e-7"),
     ("123456789012345680000", "123456789012345680000"),
+    ("[2 ** -24, -(2 ** -24), 2 ** 863]", "[5.960464477539063e-8,-5.960464477539063e-8,6.150157786156811e+259]"),
+    (
+        "[2 ** -44, 3.98973513776888e-264, 1.7976931348623157e308]",
+        "[5.684341886080802e-14,3.98973513776888e-264,1.7976931348623157e+308]",
+    ),
+    ("[0.30000000000000004, 2 ** 60, 5e-324]", "[0.30000000000000004,1152921504606847000,5e-324]"),
     ("-0", "-0"),
     ("[0, -0]", "[0,-0]"),
     ("0.1 + 0.2", "0.30000000000000004"),
@@ -152,3 +162,25 @@ def test_the_recorded_types_workflow(bench: Any) -> None:
         '{"arr":[1,null,3],"d":"1970-01-01T00:00:00Z","e":1e+21,"f":1.5,"html":"\\u003ca\\u003e\\u0026",'
         '"m":[[1,2]],"re":{},"s":[1],"two":2,"u":null}\n'
     )
+
+
+def test_powers_of_two_are_as_short_as_they_can_be(bench: Any) -> None:
+    powers = [sign * 2.0**exponent for exponent in range(-1074, 1024) for sign in (1, -1)]
+    answer = bench.done("function main(){ c.JSON(200, payload) }", payload=powers).result.answer
+    assert answer.body == go_json(powers)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_script_and_the_runtime_write_the_same_text(bench: Any, value: Any) -> None:
+    """Two encoders that know nothing of each other: this one in JavaScript, and the one of the error bodies."""
+    answer = bench.done("function main(){ c.JSON(200, payload.v) }", payload={"v": value}).result.answer
+    assert answer.body == go_json(value)
