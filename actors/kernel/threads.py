@@ -137,9 +137,13 @@ class Worker(pykka.ThreadingActor):
 
     def _actor_loop(self) -> None:
         self._ended.thread = threading.current_thread()
+        super()._actor_loop()
+
+    def _actor_loop_teardown(self) -> None:
+        # pykka's own teardown empties the inbox and leaves it open: work that it does not know, or that comes later,
+        # would hang.
         error: BaseException | None = None
         try:
-            super()._actor_loop()
             self._teardown()
         except BaseException as raised:
             error = raised

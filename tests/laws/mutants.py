@@ -58,7 +58,7 @@ def judge(folder: Path, laws: str) -> tuple[bool, str]:
     except subprocess.TimeoutExpired:
         return True, "it hangs"
     if done.returncode not in (0, 1):
-        return True, f"pytest ends with {done.returncode}"
+        return False, f"pytest ends with {done.returncode}: the mutant is not a program"
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return done.returncode == 1, failed[0].partition("::")[2].partition(" - ")[0] if failed else ""
 
