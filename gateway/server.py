@@ -8,6 +8,7 @@ It talks to the admission (a call), the catalogue (a look-up) and to nobody else
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -47,7 +48,7 @@ class ServerSettings:
     keepalive_seconds: float = 15.0
     """Also the deadline of a request's headers: aiohttp has no other."""
     body_seconds: float = 30.0
-    """Deadline for receiving a request's body."""
+    """Deadline for receiving a request's body; also how long a client may take nothing of its answer."""
     drain_seconds: float = 30.0
     durability: Durability = Durability.TRACKED
     debug: bool = False
@@ -107,6 +108,7 @@ class Gateway(Actor[None]):
         await self._runner.setup()
         site = web.TCPSite(self._runner, settings.host, settings.port, backlog=4096, reuse_address=True)
         await site.start()
+        _end_deaf_connections(site, settings.body_seconds)
         address = self._runner.addresses[0]
         self._listening.address = (address[0], address[1])
 
@@ -259,6 +261,15 @@ class Gateway(Actor[None]):
         if forked:
             lines.append(("Dromedary-Wid-2", forked))
         return web.Response(status=status, body=body, headers=lines)
+
+
+def _end_deaf_connections(site: web.TCPSite, seconds: float) -> None:
+    """Who takes nothing of its answer for so long is cut off by the system; connections inherit the option."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    server = getattr(site, "_server", None)
+    if option is not None and server is not None:
+        for listener in server.sockets:
+            listener.setsockopt(socket.IPPROTO_TCP, option, max(1, round(seconds * 1000)))
 
 
 class _BadBodyError(Exception):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,7 @@ def server(launch: Launch) -> Server:
         playbook(
             chain("/ok", "c.JSON(200, payload)", method="ANY"),
             chain("/post", "c.JSON(200, post_data)", method="ANY"),
+            chain("/large", "c.String(200, 'x'.repeat(1e6))"),
             chain("/sleep/:ms", "sleep(Number(vars.ms)); c.JSON(200, payload)", method="ANY"),
         ),
         CONFIG,
@@ -161,6 +164,24 @@ def test_a_connection_serves_many_requests_and_is_closed_when_idle(server: Serve
 
 def test_a_slow_answer_is_no_idle_connection(server: Server) -> None:
     assert server.get("/sleep/900").status == 200
+
+
+def test_a_client_that_does_not_take_its_answers_is_cut_off(server: Server) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((server.host, server.port))
+        connection.sendall(head("GET /large HTTP/1.1") * 8)
+
+        ends = f":{server.port:04X} ", f":{connection.getsockname()[1]:04X} "
+
+        def held() -> list[str]:  # the system ends it silently, so only the server's side of it shows
+            lines = Path("/proc/net/tcp").read_text().splitlines()
+            return [
+                line for line in lines if all(end in line for end in ends) and line.index(ends[0]) < line.index(ends[1])
+            ]
+
+        assert held()
+        assert until(lambda: not held()), "body_seconds is 0.4"
 
 
 def test_pipelined_requests_are_answered_in_their_order(server: Server) -> None:

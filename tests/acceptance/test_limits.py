@@ -14,7 +14,7 @@ CONFIG = """
 [server]
 max_output_kb = 64
 max_host_calls = 5
-process_seconds = 2
+process_seconds = 1
 max_steps = 50
 
 [vm_pool]
@@ -31,7 +31,7 @@ LIMITS = {
     "memory": ("vm_pool.max_memory_mb", "24", "const a = []; for (;;) a.push(new Array(1000).fill(1.5))"),
     "output size": ("server.max_output_kb", "64", "c.String(200, 'x'.repeat(65537))"),
     "host calls": ("server.max_host_calls", "5", "for (;;) sleep(0)"),
-    "run time": ("server.process_seconds", "2", "sleep(20000)"),
+    "run time": ("server.process_seconds", "1", "sleep(20000)"),
 }
 MORE = {
     "memory of one text": ("vm_pool.max_memory_mb", "c.String(200, 'x'.repeat(5e8).length)"),
