@@ -73,8 +73,12 @@ class Server(Section):
     port: Port = setting(8080, "port to listen on; 0: any free one")
     max_body_mb: Positive = setting(10, "largest request body, MiB; larger: 413")
     header_seconds: Seconds = setting(15.0, "deadline for a request's head, seconds")
-    body_seconds: Seconds = setting(30.0, "deadline for a request's body, later: 408; and for a client to take of its answer, seconds")
-    keepalive_seconds: Seconds = setting(15.0, "an idle connection is closed after this, seconds")
+    body_seconds: Seconds = setting(
+        30.0, "deadline for a request's body, seconds; later: 408; also for taking the answer"
+    )
+    keepalive_seconds: Seconds = setting(
+        15.0, "an idle connection is closed after this, at most header_seconds, seconds"
+    )
     drain_seconds: Duration = setting(30.0, "on stop, running requests get at most this, seconds")
     max_processes: Positive = setting(10_000, "runs active at once; more: 503")
     max_steps: Positive = setting(10_000, "nodes one run may pass, so that a cycle ends")
