@@ -219,8 +219,10 @@ class Pool(Actor[Any]):
             script.reply_to.tell(ScriptFailed(script.run, RunCancelled("the run was cancelled")))
         elif message.begun and (script.retried or message.host_calls):
             script.reply_to.tell(ScriptFailed(script.run, error))
-        else:
-            self._take_again(script._replace(retried=script.retried or message.begun))
+        elif script.reply_to.alive:
+            # It waits in the mailbox of the same sandbox, which survives, for the new process: one that stands idle
+            # may have been hit by whatever hit this one.
+            self._assign(self._seating.seats[message.sandbox], script._replace(retried=script.retried or message.begun))
 
     def _cancel(self, run: int) -> None:
         seat = self._seating.busy.get(run)
