@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from actors.process import RunSettings, Services
 from actors.processes import Admission, Processes
 from actors.retention import Retention
 from actors.sandbox.forker import Forker, ForkerFigures
+from actors.sandbox.launcher import ZygoteProcess
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
 from actors.stores.store import Store
@@ -121,7 +123,8 @@ def _sandboxes(system: System, parts: Parts) -> list[ChildSpec]:
 
         return ChildSpec(f"sandbox-{number}", make, shutdown_seconds=1.0, counts=counts_as_failure)
 
-    forker = ChildSpec("forker", lambda: Forker(parts.forker_figures))
+    zygote = partial(ZygoteProcess, memory_mb=parts.limits.memory_mb)
+    forker = ChildSpec("forker", lambda: Forker(parts.forker_figures, zygote))
     pool = ChildSpec("pool", lambda: Pool(parts.pool, sandbox, parts.pool_figures))
     return [forker, pool] if parts.sandbox is None else [pool]
 

@@ -255,8 +255,8 @@ def stops_scripts(engine: Engine) -> bool:
     """Whether the hook really stops a script, by operations and by time, also one that calls Python."""
     for call, operations, seconds, why in (
         ("", 50 * GRAIN, 10.0, "operations"),
-        ("", 1 << 50, 0.01, "time"),
-        (f"{SLOT}()", 1 << 50, 0.01, "time"),
+        ("", 1 << 50, 0.003, "time"),
+        (f"{SLOT}()", 1 << 50, 0.003, "time"),
     ):
         engine.budget.start(GRAIN * GRAIN, 10.0)
         context = Context(engine)

@@ -345,3 +345,12 @@ def test_large_frames_cross_both_ways(nursery: Any) -> None:
         child.run("function main(){ payload = payload.length }", payload=big, seconds=5.0).result.payload == b"12000000"
     )
     child.close()
+
+
+def test_a_larger_memory_limit_is_really_there(request: pytest.FixtureRequest) -> None:
+    nursery = type(request.getfixturevalue("nursery"))(memory_mb=512)
+    child = nursery.child(execution_seconds=10.0)
+    source = "function main(){ const a = []; for (let i = 0; i < 40; i++) a.push(new Uint8Array(1e7).fill(1)); payload = a.length }"
+    assert child.run(source).result.payload == b"40"
+    child.close()
+    nursery.close()
