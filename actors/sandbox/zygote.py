@@ -113,11 +113,15 @@ class _Zygote:
             os.waitpid(pid, 0)
 
     def _become_sandbox(self, descriptor: int, zygote: int) -> NoReturn:
-        """In the child: keep one descriptor, its socket, and be a sandbox. Never returns into the zygote's frames."""
+        """In the child: keep one descriptor, its socket, and be a sandbox. Never returns into the zygote's frames.
+
+        What is closed ends at the highest descriptor known: where the kernel closes no ranges, each number is a call.
+        """
         status = 70
         try:
+            highest = max(descriptor, self._control.fileno(), self._poll.fileno(), *self._children)
             os.dup2(descriptor, _SOCKET_FD)
-            os.closerange(_SOCKET_FD + 1, 1 << 20)
+            os.closerange(_SOCKET_FD + 1, highest + 1)
             os.closerange(0, _SOCKET_FD)
             status = host.serve(self._engine, _SOCKET_FD, zygote, self._memory)
         finally:
