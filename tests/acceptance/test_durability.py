@@ -229,3 +229,14 @@ def test_the_configured_durability_holds_for_flows_that_do_not_say(launch: Launc
     wid = server.get("/tracked").headers["Nflow-Wid-1"]
     assert state(server.store, wid) == ["end"]
     assert state(server.store, server.get("/silent").headers["Nflow-Wid-1"]) == []
+
+
+def test_what_is_older_than_it_is_kept_goes(launch: Launch) -> None:
+    days = "".join(f"{table}_days = {0.5 / 86_400}\n" for table in ("process", "step", "tracker"))
+    server = launch(FLOWS, f"[store]\n{days}sweep_minutes = 0.004\n{CONFIG}")
+    for _ in range(5):
+        assert server.get("/pay/1?amount=1").status == 201
+    assert until(lambda: server.metric("nflow_tracker_stored_total") == 15)
+    counts = "select (select count(*) from process), (select count(*) from step), (select count(*) from tracker)"
+    assert until(lambda: rows(server.store, counts) == [(0, 0, 0)])
+    assert server.get("/pay/1?amount=1").status == 201

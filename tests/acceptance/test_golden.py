@@ -44,9 +44,10 @@ def ask(url: str, case: dict[str, Any]) -> Answer:
             return Answer(error.code, error.headers, error.read())
 
 
-@pytest.fixture(scope="module")
-def url(serve: Callable[..., str]) -> str:
-    return serve(GOLDEN / "compat_flows.json")
+@pytest.fixture(scope="module", params=["warm", "fresh"])
+def url(serve: Callable[..., str], request: pytest.FixtureRequest) -> str:
+    """In either realm the answers are the same."""
+    return serve(GOLDEN / "compat_flows.json", f'[server]\nrealm = "{request.param}"\n')
 
 
 @pytest.mark.parametrize("name", SERVED)

@@ -152,3 +152,16 @@ def test_health_and_metrics_can_be_switched_off(launch: Launch) -> None:
     assert server.get("/health").status == 404
     assert server.get("/metrics").status == 404
     assert server.get("/my/health").text == "a flow"
+
+
+def test_the_access_log_has_one_line_for_each_request(launch: Launch) -> None:
+    server = launch(FLOWS, "[server]\naccess_log = true\n")
+    before = len(server.log().splitlines())
+    server.get("/ok?password=hunter2")
+    server.post("/created")
+    server.get("/no%0Awhere%1B[2J")
+    lines = until(lambda: len(found := server.log().splitlines()[before:]) >= 3 and found)
+    assert len(lines) == 3
+    assert [re.search(r"status=(\d+)", line)[1] for line in lines] == ["200", "201", "404"]
+    assert all(re.search(r"method=\w+ .*path=/\S+ .*seconds=0\.\d+", line) for line in lines)
+    assert "hunter2" not in server.log(), "queries may hold secrets"

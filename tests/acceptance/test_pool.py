@@ -107,3 +107,14 @@ def test_more_runs_than_may_be_active_are_answered_503(large: Server) -> None:
         assert [answer.result().status for answer in crowd] == [200] * 8
     assert large.metric("nflow_processes_refused_total") == before + 1
     assert large.get("/health").status == 200
+
+
+def test_a_pool_that_grew_shrinks_again_when_idle(launch: Launch) -> None:
+    keys = "max_size = 5\npreload_size = 2\nidle_timeout = 0.005\ncleanup_interval = 0.003\n"
+    server = launch(FLOWS, f"[vm_pool]\n{keys}")
+    with ThreadPoolExecutor(16) as threads:
+        crowd = [threads.submit(server.get, "/wait/200") for _ in range(8)]
+        assert until(lambda: server.metric("nflow_vm_pool_size") == 5)
+        assert [answer.result().status for answer in crowd] == [200] * 8
+    assert until(lambda: server.metric("nflow_vm_pool_size") == 2), "as many as are preloaded"
+    assert server.get("/ok").status == 200
