@@ -164,8 +164,11 @@ def advance(state: WalkState, event: Event) -> tuple[WalkState, tuple[Command, .
             return _fail(state, state.awaiting.error)
         case StepRefused(reason):
             return _fail(state, Unavailable(f"the journal did not take the step: {reason}"))
-        case CancelAsked(reason):
+        case CancelAsked(reason) if state.answer is None:
             state, commands = _fail(state, RunCancelled(reason), ProcessState.CANCELLED)
+            return state, (Abandon(), *commands)
+        case CancelAsked():  # what was answered stays answered (Go)
+            state, commands = _end(state, state.payload, ProcessState.CANCELLED)
             return state, (Abandon(), *commands)
         case OutOfTime(seconds):
             state, commands = _fail(state, LimitExceeded("run time", "server.process_seconds", seconds))
@@ -279,7 +282,9 @@ def _replaced(earlier: Pairs, later: Pairs) -> Pairs:
     return (*[line for line in earlier if line[0] not in again], *later)
 
 
-def _end(state: WalkState, payload: bytes) -> tuple[WalkState, tuple[Command, ...]]:
+def _end(
+    state: WalkState, payload: bytes, end: ProcessState = ProcessState.END
+) -> tuple[WalkState, tuple[Command, ...]]:
     given = state.answer
     if given is not None:
         answer = Answer(given.status, given.content_type, given.body, state.headers)
@@ -287,7 +292,7 @@ def _end(state: WalkState, payload: bytes) -> tuple[WalkState, tuple[Command, ..
         answer = Answer(200, "application/json", payload + b"\n", state.headers)
     else:
         answer = Answer(200, "", b"", state.headers)
-    return _with(state, ended=True), (Finish(answer, ProcessState.END),)
+    return _with(state, ended=True), (Finish(answer, end),)
 
 
 def _fail(

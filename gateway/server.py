@@ -172,6 +172,8 @@ class Gateway(Actor[None]):
                     workflow = True
                     response = await self._run(request, match, raw_path, query_string)
             status = response.status
+            if self._runner is None:  # stopping: the client must not send the next one here
+                response.force_close()
             return response
         finally:
             figures.active -= 1

@@ -240,6 +240,7 @@ def forks(launch: Launch) -> Server:
             },
             chain("/", "c.String(200, 'root')"),
             chain("/kill/:wid", "wkill(vars.wid); c.String(200, 'done')"),
+            chain("/answers/first", "c.String(201, 'mine'); console.log('answered ' + wid)", "sleep(5000)"),
             chain("/log/wid", "console.log('started ' + wid)", "sleep(5000); c.String(200, 'survived')"),
         ),
         "[server]\nmax_steps = 100\n[tracker]\nenabled = true\nflush_interval = 50\n",
@@ -293,6 +294,15 @@ def test_wkill_ends_another_run_with_an_empty_answer(forks: Server) -> None:
         answer = victim.result(timeout=2)
     assert (answer.status, answer.body) == (200, b"")
     assert forks.get("/kill/nobody").text == "done"
+
+
+def test_what_a_killed_run_has_answered_stays_answered(forks: Server) -> None:
+    with ThreadPoolExecutor() as threads:
+        victim = threads.submit(forks.get, "/answers/first")
+        found = until(lambda: re.findall(r"answered ([0-9a-f-]{36})", forks.log()))
+        forks.get(f"/kill/{found[-1]}")
+        answer = victim.result(timeout=2)
+    assert (answer.status, answer.text) == (201, "mine")
 
 
 # --- documents ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -70,6 +71,28 @@ def test_sigterm_answers_what_is_under_way_then_exits_with_0(server: Server) -> 
     assert time.monotonic() - began < 2.5, "as soon as the last run ends"
     assert "Traceback" not in server.log()
     assert "[error" not in server.log()
+
+
+def test_a_crowd_on_open_connections_loses_no_answer(server: Server) -> None:
+    def client(number: int) -> str:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        while True:
+            try:
+                connection.request("GET", f"/sleep/{number + 20}")
+                response = connection.getresponse()
+                assert (response.status, response.read()) == (200, b'{"ms":"%d"}\n' % (number + 20))
+            except ConnectionRefusedError:
+                return "told"
+            except (ConnectionError, http.client.RemoteDisconnected):
+                return "idle"
+
+    with ThreadPoolExecutor(16) as threads:
+        crowd = [threads.submit(client, number) for number in range(16)]
+        assert until(lambda: server.metric("nflow_processes_total") > 100)
+        server.process.terminate()
+        ends = [end.result() for end in crowd]
+    assert server.process.wait(5) == 0
+    assert ends.count("idle") <= 2, "only who was just between two requests finds the door closed"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -161,6 +161,16 @@ def test_a_cancelled_run_abandons_its_node_and_replies_once() -> None:
     assert walk.advance(at, walk.NodeDone("output_1", b"{}")) == (at, ())
 
 
+def test_a_cancelled_run_that_has_answered_replies_with_its_answer() -> None:
+    at, _ = walk.begin(state(flow(node("a", output_1="b"), node("b"))), "a")
+    at, _ = walk.advance(at, walk.NodeDone("output_1", b"{}", text("hello", 201)))
+    _, commands = walk.advance(at, walk.CancelAsked("killed by a script"))
+    ended = finish(commands)
+    assert isinstance(commands[0], walk.Abandon)
+    assert isinstance(ended.reply, Answer)
+    assert (ended.reply.status, ended.reply.body, ended.state) == (201, b"hello", ProcessState.CANCELLED)
+
+
 def test_a_durable_run_goes_on_only_once_its_step_is_committed() -> None:
     at, _ = walk.begin(state(flow(node("a", output_1="b"), node("b")), durable=True), "a")
     at, commands = walk.advance(at, walk.NodeDone("output_1", b"1"))
