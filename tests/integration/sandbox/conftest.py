@@ -21,7 +21,8 @@ from protocol.codec import dumps
 from protocol.flow import Realm, Script
 from protocol.sandbox import HostReply, Limits, RunScript
 
-GRACE_SECONDS = 0.25
+GRACE_SECONDS = 0.5
+"""Twice what its actor gives: two cores, shared with whatever else runs."""
 
 
 @dataclass(frozen=True)

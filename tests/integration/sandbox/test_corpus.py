@@ -16,7 +16,7 @@ from protocol.sandbox import Fault
 
 CORPUS = tomllib.loads((Path(__file__).parents[2] / "data" / "sandbox_corpus.toml").read_text("utf-8"))["payload"]
 SECONDS = 0.3
-SLACK_SECONDS = 1.5
+SLACK_SECONDS = 2.0
 """Two cores, shared with whatever else runs."""
 CLASSES = {"host reach", "bridge", "carry-over", "CPU and stack", "memory", "engine memory safety"}
 HEALTHY = """
@@ -77,7 +77,7 @@ def test_a_hostile_script_ends_as_allowed_and_the_next_request_is_right(
     outcome = child.run(payload["source"], entry=payload.get("entry", "body"), realm=realm)
     took = time.monotonic() - begun
     assert is_allowed(outcome_of(outcome), payload["allowed"]), outcome
-    assert took < SECONDS + 0.25 + SLACK_SECONDS
+    assert took < SECONDS + SLACK_SECONDS
     if not child.alive or getattr(outcome, "discard", False):  # as its actor does
         child.close()
         child = nursery.child()

@@ -255,7 +255,7 @@ def test_a_cancelled_script_stops_soon_and_says_so(nursery: Any) -> None:
     failed = child.receive(2.0)
     assert isinstance(failed, frames.Failed)
     assert (failed.kind, failed.discard) == ("cancelled", True)
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 0.5
     child.close()
 
 

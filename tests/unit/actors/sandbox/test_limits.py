@@ -39,7 +39,7 @@ def test_a_script_without_end_is_stopped_by_the_clock(bench_with: Any, realm: st
     begun = time.monotonic()
     failed = bench.failed(f"function main(){{ {body} }}", realm=realm)
     assert (failed.kind, failed.discard) == ("time", True)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 2.0
     assert bench.value("1 + 1", realm=realm) == 2
 
 
