@@ -183,11 +183,15 @@ def _documents(name: str) -> dict[str, Path]:
 
 def _say_what_to_curl(runtime: Runtime) -> None:
     flows = runtime.catalogue.flows
-    typer.echo(f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}")
+    lines = [f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}"]
     for flow in flows:
         for start in flow.starts:
             method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "
-            typer.echo(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+            lines.append(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+    try:
+        typer.echo("\n".join(lines))
+    except OSError:  # nobody reads it; Python would trip over the rest of the text at its end once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _counted(flows: int) -> str:

@@ -1,17 +1,19 @@
 """Log lines: structlog to stderr, one line an event, readable by people.
 
-Invariant: one event is one line. Scripts and requests put their own text into the log, so control characters are
-written as escapes: nobody can forge a line or reach the terminal of who reads it.
+Invariants: one event is one line (scripts and requests put their own text into the log, so control characters are
+written as escapes: nobody can forge a line or reach the terminal of who reads it); and a line that cannot be written is
+lost, not an error of the run it is about: whoever read the log may have left, or its disk be full.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TextIO, cast
 
 import structlog
 
@@ -40,9 +42,27 @@ def configure(*, verbose: bool) -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+class Lossy:
+    """A text stream whose writes never fail. Without slots: structlog keeps its locks by weak reference to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or not. ValueError: the stream is closed, or cannot say a character."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def on_one_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -15,7 +15,7 @@ import pytest
 from loadtests.server import free_port
 from nflow_runtime import __version__
 from tests.acceptance.playbooks import chain, playbook, write
-from tests.acceptance.servers import until
+from tests.acceptance.servers import Server, until
 
 NFLOW = [str(Path(sys.executable).with_name("nflow"))]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -290,3 +290,29 @@ def test_a_playbook_that_is_no_json_is_served_as_nothing_and_says_so(tmp_path: P
     assert out[0].startswith("nflow serves 0 flows at ")
     assert len(out) == 1
     assert "bad.json: document" in "".join(err)
+
+
+@pytest.mark.parametrize("deaf", ["stdout", "stderr"])
+def test_a_server_nobody_listens_to_serves_all_the_same(tmp_path: Path, deaf: str) -> None:
+    file = write(tmp_path / "a.json", playbook(chain("/a", "console.log('to nobody'); c.JSON(200, 1)")))
+    port = free_port()
+    read, written = os.pipe()
+    os.close(read)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, deaf: written}
+    process = subprocess.Popen([*NFLOW, "serve", "-a", str(file), "--port", str(port)], cwd=tmp_path, **streams)
+    os.close(written)
+    server = Server("127.0.0.1", port, process, tmp_path)
+    try:
+        assert until(lambda: up(server), 20)
+        assert server.get("/a").json() == 1
+        assert server.metric("nflow_actor_crashes_total") == 0
+    finally:
+        process.terminate()
+    assert process.wait(10) == 0
+
+
+def up(server: Server) -> bool:
+    try:
+        return server.get("/health").status == 200
+    except OSError:
+        return False
