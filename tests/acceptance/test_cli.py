@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -254,6 +255,16 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_file(t
     out, _ = serve(tmp_path, "-a", str(good), "--port", "0", NFLOW_SERVER_HOST="127.0.0.2")
     assert out[0].startswith("nflow serves 1 flow at http://127.0.0.2:")
     assert ":1." not in out[0]
+
+
+def test_an_address_of_ipv6_is_written_so_that_curl_takes_it(tmp_path: Path, good: Path) -> None:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    out, _ = serve(tmp_path, "-a", str(good), "--host", "::1", "--port", "0")
+    assert re.match(r"nflow serves 1 flow at http://\[::1\]:\d+\. Try:", out[0])
 
 
 def test_a_known_key_that_is_not_in_force_yet_warns_once(tmp_path: Path, good: Path) -> None:

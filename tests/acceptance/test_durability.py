@@ -240,3 +240,21 @@ def test_what_is_older_than_it_is_kept_goes(launch: Launch) -> None:
     counts = "select (select count(*) from process), (select count(*) from step), (select count(*) from tracker)"
     assert until(lambda: rows(server.store, counts) == [(0, 0, 0)])
     assert server.get("/pay/1?amount=1").status == 201
+
+
+def test_a_journal_that_is_full_refuses_with_503_and_keeps_its_word_to_the_others(launch: Launch) -> None:
+    server = launch(FLOWS, "[store]\njournal_batch = 1\njournal_buffer = 1\n")
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(lambda n: server.get(f"/pay/{n}?amount={n}"), range(96)))
+    refused = [answer for answer in answers if answer.status == 503]
+    assert refused
+    for answer in refused:
+        assert "records wait already" in answer.json()["error"]
+        assert int(answer.headers["Retry-After"]) >= 1
+    kept = [answer for answer in answers if answer.status == 201]
+    assert len(kept) + len(refused) == 96
+    for answer in kept:
+        wid = answer.headers["Nflow-Wid-1"]
+        assert state(server.store, wid) == ["end"]
+        assert [node for node, *_ in steps(server.store, wid)] == ["n1", "n2", "n3"]
+    assert until(lambda: server.get("/pay/1?amount=1").status == 201), "and recovers"
