@@ -268,6 +268,9 @@
     return describe(takeSlot(), 'compile');
   };
 
-  const parts = { __proto__: null, install, forget, run, finish, refused, spill };
+  // After a failure that was told: is the realm as clean as after a success?
+  const swept = () => shared && sweep();
+
+  const parts = { __proto__: null, install, forget, run, finish, swept, refused, spill };
   return (name) => parts[name];
 })

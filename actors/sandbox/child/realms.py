@@ -45,7 +45,8 @@ class _NotRun(Exception):
 class Realm:
     """One context, linked to the prelude, with the scripts installed in it."""
 
-    __slots__ = ("_install", "context", "finish", "forget", "keys", "pending", "refused", "run", "runs", "spill")
+    __slots__ = ("_install", "context", "finish", "forget", "keys", "pending", "refused", "run", "runs",
+                 "spill", "swept")  # fmt: skip
 
     def __init__(self, engine: Engine, host_call: HostCall, limits: Limits, *, shared: bool) -> None:
         self.context = context = Context(engine)
@@ -55,6 +56,7 @@ class Realm:
         pick = link(shared, limits.output_bytes, limits.log_bytes)
         self.run, self.finish, self.refused = pick("run"), pick("finish"), pick("refused")
         self._install, self.forget, self.spill = pick("install"), pick("forget"), pick("spill")
+        self.swept = pick("swept")
         self.pending = context.pending
         self.keys: set[str] = set()
         self.runs = 0
@@ -231,11 +233,21 @@ class Realms:
             if kind == "odd" or failure.startswith(_THROWN_NULL):
                 failure = _failure("memory")
         self.doubtful = doubtful
-        if order.realm == "warm" and kind != "compile":  # nothing of it ran
+        if order.realm == "warm" and kind != "compile" and not self._survives(order.flow, kind):
             self._drop(order.flow)
         self._measure()
         head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, self._cpu, b"true" if doubtful else b"false")
         return pack(FAILED, head + failure.encode())
+
+    def _survives(self, flow: str, kind: str) -> bool:
+        """A script that merely threw leaves its realm as it found it, as one that ended well does: it is looked at."""
+        realm = self._shared.get(flow)
+        if kind != "exception" or realm is None or self.doubtful:
+            return False
+        try:
+            return bool(realm.swept()) and not realm.pending()
+        except (JSException, StackOverflow, TypeError, ValueError):
+            return False
 
     def _drop(self, flow: str) -> None:
         """Use this flow's realm no more."""

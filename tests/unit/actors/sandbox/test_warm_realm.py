@@ -220,8 +220,21 @@ def test_what_can_be_swept_is_swept(bench: Any, left: str) -> None:
     )
 
 
-@pytest.mark.parametrize("source", ["throw 1", "null.x", "c.JSON(1)"])
-def test_a_realm_is_dropped_after_an_error(bench: Any, source: str) -> None:
+@pytest.mark.parametrize("source", ["throw 1", "null.x", "c.JSON(1)", "leak = 1; throw leak"])
+def test_a_realm_is_kept_after_an_error_that_left_no_trace(bench: Any, source: str) -> None:
+    assert bench.keeps_realm_of(f"function main(){{ {source} }}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Promise.resolve().then(() => {}); throw 1",
+        "Object.defineProperty(globalThis, 'leak', {value: 1}); throw 1",
+        "Object.preventExtensions(globalThis); throw 1",
+        "const f = () => f(); f()",
+    ],
+)
+def test_a_realm_is_dropped_after_an_error_that_left_one(bench: Any, source: str) -> None:
     assert not bench.keeps_realm_of(f"function main(){{ {source} }}")
 
 
