@@ -87,7 +87,10 @@ class Cell(Life):
             if control:
                 self.handle_control(control.popleft())
             elif mail:
-                self.handle_mail(mail.popleft())
+                envelope = mail.popleft()
+                future = envelope[2]
+                if future is None or (not future.done() and envelope[3] > self.engine.now):
+                    self.handle(envelope)
 
     def waits(self) -> bool:
         """Whether anything waits that will really be handled."""
@@ -105,7 +108,9 @@ class Cell(Life):
                 self.engine.ready.append(self)
                 return
             budget -= 1
-            self.handle_mail(self.mail.popleft())
+            envelope = self.mail.popleft()
+            if envelope[2] is None or not envelope[2].done():
+                self.handle(envelope)
 
     def handle_control(self, message: Any) -> None:
         """Handle one entry of the system lane."""
@@ -116,17 +121,11 @@ class Cell(Life):
             message = message.message
         self.handle((message, 0.0, None, 0.0, None))
 
-    def handle_mail(self, envelope: Envelope) -> None:
-        """Handle one entry of the user lane, unless its asker has stopped waiting."""
-        future = envelope[2]
-        if future is None or (not future.done() and envelope[3] > self.engine.now):
-            self.handle(envelope)
-
     def handle(self, envelope: Envelope) -> None:
         """Run the handler on one message and answer the asker, if there is one."""
         self.asked = envelope
         try:
-            result = self.receive(envelope[0])
+            result = self.actor.receive(envelope[0])
         except BaseException as error:
             self.answer(None, error)
             return

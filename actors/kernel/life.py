@@ -53,7 +53,6 @@ class Life(Attendance):
         "incarnation",
         "nursery",
         "ran",
-        "receive",
         "ref",
         "spec",
         "state",
@@ -70,8 +69,6 @@ class Life(Attendance):
         self.state = DOWN
         self.ref = ActorRef(self)
         self.actor: Any = None
-        self.receive: Callable[[Any], Any] = nobody
-        """The bound method of the incarnation; looking it up for every message costs as much as a queue operation."""
         self.nursery: Brood | None = None
         self.watchers: dict[Any, Callable[[Down], None]] | None = None
         self.watching: dict[Life, None] | None = None
@@ -104,7 +101,6 @@ class Life(Attendance):
         try:
             actor = self.actor = self.spec.factory()
             actor.context = self
-            self.receive = actor.receive
             result = actor.started()
         except BaseException as error:
             self.crash(error, "started()")
@@ -273,7 +269,6 @@ class Life(Attendance):
         """This incarnation is over."""
         self.disarm()
         self.release()
-        self.receive = nobody
         self.nursery = None
         self.control = None
         self.forget()
@@ -332,8 +327,3 @@ class Life(Attendance):
         del self.ref
         if self.parent is not None and self.parent.nursery is not None:
             self.parent.nursery.gone(self)
-
-
-def nobody(message: Any) -> Any:
-    """The handler of an actor between two incarnations: never called."""
-    raise AssertionError(message)

@@ -76,18 +76,6 @@ class Lanes:
         """Handle what waits. The cell knows how."""
         raise NotImplementedError
 
-    def put(self, envelope: Envelope) -> None:
-        """Put mail at the end of the user lane, if the gate agrees."""
-        if self.gate is not None and not self.gate.admit(self, envelope):
-            return
-        if self.mail is None:
-            self.mail = deque((envelope,))
-        else:
-            self.mail.append(envelope)
-        if self.idle:
-            self.idle = False
-            self.engine.schedule(self)
-
     def signal(self, message: Any) -> None:
         """Put something on the system lane. It is never refused."""
         if self.gate is CLOSED:

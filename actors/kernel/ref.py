@@ -68,19 +68,31 @@ class ActorRef:
         """
         lanes = self.lanes
         engine = lanes.engine
-        loop = engine.loop
-        now = loop.time()
-        deadline = now + timeout
-        future: asyncio.Future[R] = loop.create_future()
+        now = engine.loop.time()
+        future: asyncio.Future[R] = engine.loop.create_future()
         if lanes.gate is CLOSED:
             future.set_exception(Gone(f"{lanes.path} has ended"))
             return future
         if timeout <= 0:
             future.set_exception(Expired(f"{lanes.path} was asked with no time to reply"))
             return future
+        deadline = now + timeout
         bucket = engine.deadlines.bucket(deadline)
         bucket[future] = lanes
-        lanes.put((message, now, future, deadline, bucket))
+        envelope = (message, now, future, deadline, bucket)
+        if lanes.gate is not None and not lanes.gate.admit(lanes, envelope):
+            return future
+        # From here on the same as in `tell`, and written out in both: a call costs as much as all that it would do.
+        if lanes.mail is None:
+            lanes.mail = deque((envelope,))
+        else:
+            lanes.mail.append(envelope)
+        if lanes.idle:
+            lanes.idle = False
+            engine.ready.append(lanes)
+            if not engine.scheduled:
+                engine.now = now
+                engine.wake()
         return future
 
 

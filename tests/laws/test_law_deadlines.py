@@ -149,6 +149,21 @@ async def test_an_ask_expires_while_the_actor_is_between_two_incarnations(system
     assert 1.0 <= now() <= 1.0 + LATE
 
 
+async def test_a_timer_of_the_loop_that_rings_early_is_not_believed(system: System, spec: Spec) -> None:
+    ref = system.spawn(spec("a", shutdown_seconds=0.0))
+    ref.tell(sleeping(100.0))
+    answer = ref.ask(lambda self: None, 1.0)
+    wheel = system.engine.deadlines
+    (tick,) = wheel._timers
+    await asyncio.sleep(0.9999)
+    wheel._timers[tick].cancel()
+    wheel._expire(tick)
+    assert not answer.done()
+    with pytest.raises(Expired):
+        await answer
+    assert 1.0 <= now() <= 1.0 + LATE
+
+
 async def test_nothing_is_kept_of_answered_asks(system: System, spec: Spec) -> None:
     ref = system.spawn(spec("a"))
     for _ in range(1000):
