@@ -264,7 +264,7 @@ class Url(Section):
     url_base: str = setting("", "what scripts see as url_base")
 
 
-class PgSession(Section):
+class UnusedUrl(Section):
     """Unused, as in nFlow."""
 
     url: SecretStr = setting(NO_SECRET, "unused, as in nFlow")
@@ -274,12 +274,6 @@ class Plugin(Section):
     """Unused, as in nFlow."""
 
     plugins: Texts = setting((), "unused, as in nFlow")
-
-
-class Mongo(Section):
-    """Unused, as in nFlow."""
-
-    url: SecretStr = setting(NO_SECRET, "unused, as in nFlow")
 
 
 class Database(Section):
@@ -320,9 +314,9 @@ class Settings(Section):
     security: Security = Security()
     mail: Mail = Mail()
     twilio: Twilio = Twilio()
-    pg_session: PgSession = PgSession()
+    pg_session: UnusedUrl = UnusedUrl()
     plugin: Plugin = Plugin()
-    mongo: Mongo = Mongo()
+    mongo: UnusedUrl = UnusedUrl()
     database: Database = Database()
     https_engine: Https = Https()
     https_designer: Https = Https()
