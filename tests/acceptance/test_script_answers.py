@@ -73,6 +73,9 @@ READERS: dict[str, tuple[str, Any]] = {
     "Cookies": ("c.Cookies().map(x => x.Name)", ["session", "other"]),
     "RealIP": ("c.RealIP()", "127.0.0.1"),
     "Scheme": ("c.Scheme()", "http"),
+    "IsTLS and IsWebSocket": ("[c.IsTLS(), c.IsWebSocket()]", [False, False]),
+    "Path and ParamNames": ("[c.Path(), c.ParamNames()]", ["/*", ["*"]]),
+    "Set and Get": ("(c.Set('a', {b: 1}), [c.Get('a'), c.Get('none')])", [{"b": 1}, None]),
     "Request": ("[c.Request().userAgent(), c.Request().formValue('f')]", ["tester", "field"]),
 }
 

@@ -11,6 +11,7 @@ from tests.acceptance.conftest import Launch
 from tests.acceptance.playbooks import chain, js, playbook, starter
 from tests.acceptance.servers import Server, until
 
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CONFIG = """
 [env]
 api_base = "https://api.example.com"
@@ -53,6 +54,7 @@ def server(launch: Launch) -> Server:
     return launch(
         playbook(
             chain("/ok", "c.JSON(200, payload)"),
+            chain("/form/payload", "c.JSON(200, payload)", method="POST"),
             chain("/keys", "payload.b = 2", "delete payload.a; payload.c = 3", "c.JSON(200, payload)"),
             chain("/vars/:first/:second", shown % "vars, path_vars, type: typeof vars.first"),
             chain("/vars/set/:x/y", "vars.more = 'set'; c.JSON(200, vars)"),
@@ -117,6 +119,14 @@ def test_query_values_are_the_first_payload_one_as_text_several_as_list(server: 
     assert server.get("/ok?a=1&b=2&a=3&c=%C3%B1+%26").json() == {"a": ["1", "3"], "b": "2", "c": "ñ &"}
 
 
+def test_form_values_are_in_the_first_payload_and_a_json_body_is_not(server: Server) -> None:
+    assert server.post("/form/payload?a=1", body="a=2&b=3", headers={"Content-Type": FORM}).json() == {
+        "a": ["1", "2"],
+        "b": "3",
+    }
+    assert server.post("/form/payload?a=1", json={"b": 3}).json() == {"a": "1"}
+
+
 def test_a_payload_key_that_is_deleted_stays_deleted(server: Server) -> None:
     assert server.get("/keys?a=1").json() == {"b": 2, "c": 3}
 
@@ -149,9 +159,6 @@ def test_vars_holds_the_segments_of_the_path_decoded(server: Server) -> None:
 
 def test_vars_is_a_plain_object(server: Server) -> None:
     assert server.get("/vars/set/1/y").json() == {"x": "1", "more": "set"}
-
-
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(
