@@ -1,7 +1,7 @@
 """The deadlines of all pending asks: one coarse wheel per system instead of one loop timer per ask.
 
 Invariant: an ask is never answered `Expired` before its deadline, and at most `GRAIN` (plus the loop's own lag) after
-it. A loop timer costs about 1 us to make and cancel, a place in a bucket 0.1 us; and a reply takes the ask out of its
+it. A loop timer costs about 1 us to make and cancel, a place in a bucket 0.2 us; and a reply takes the ask out of its
 bucket, so nothing of an answered ask is kept until its deadline. Told by `ref.ask`, read by whoever answers.
 """
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from actors.kernel.deadlines import Addressee, Deadlines
-from protocol.lifecycle import ActorCrashed, DeadLetter, Event
+from protocol.lifecycle import ActorCrashed, DeadLetter, Event, Started, Stopped
 from protocol.refs import AnyRef
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ class Engine:
         "deadlines",
         "dice",
         "listeners",
+        "witnesses",
         "loop",
         "names",
         "now",
@@ -102,6 +103,8 @@ class Engine:
         """The cell whose turn it is: code that runs now may be inside its handler."""
         self.dead_letters = 0
         self.listeners: tuple[Callable[[Event], object], ...] = ()
+        self.witnesses: tuple[Callable[[Event], object], ...] = ()
+        """The listeners that hear of births and deaths too."""
         self.names = Registry()
         self.abandoned: set[asyncio.Task[Any]] = set()
         """Tasks of killed handlers that ignore their cancellation."""
@@ -144,7 +147,7 @@ class Engine:
 
     def emit(self, event: Event) -> None:
         """Tell every listener. Callers ask `if listeners` first, so an event nobody reads is never made."""
-        for listener in self.listeners:
+        for listener in self.witnesses if isinstance(event, (Started, Stopped)) else self.listeners:
             try:
                 listener(event)
             except Exception:

@@ -122,11 +122,11 @@ class Life(Attendance):
         self.ran = True
         engine = self.engine
         self.born = engine.now
-        if engine.listeners:
+        if engine.witnesses:
             engine.emit(Started(self.path, self.incarnation))
-            if self.incarnation > 1:
-                delay = self.history.delay if self.history is not None else 0.0
-                engine.emit(Restarted(self.path, self.incarnation, delay))
+        if self.incarnation > 1 and engine.listeners:
+            delay = self.history.delay if self.history is not None else 0.0
+            engine.emit(Restarted(self.path, self.incarnation, delay))
         if self.parent is not None and self.parent.nursery is not None:
             self.parent.nursery.running(self)
         if engine.current is not self:
@@ -316,7 +316,7 @@ class Life(Attendance):
         self.state = ENDED
         self.shut()
         engine = self.engine
-        if engine.listeners:
+        if engine.witnesses:
             engine.emit(Stopped(self.path, self.ending))
         watchers, self.watchers = self.watchers, None
         if watchers:

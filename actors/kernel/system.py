@@ -204,15 +204,20 @@ class System:
         """Messages that reached nobody since the system was made."""
         return self.engine.dead_letters
 
-    def subscribe(self, listener: Callable[[Event], object]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Event], object], *, lives: bool = True) -> Callable[[], None]:
         """Call `listener` with every kernel event, at once and in order; returns what ends the subscription.
 
+        `lives=False`: without Started and Stopped, which cost something where actors are born for every request.
         Listeners run inside the kernel: they may count, log and tell, and must be quick. What they raise is logged.
         """
-        self.engine.listeners = (*self.engine.listeners, listener)
+        engine = self.engine
+        engine.listeners = (*engine.listeners, listener)
+        if lives:
+            engine.witnesses = (*engine.witnesses, listener)
 
         def unsubscribe() -> None:
-            self.engine.listeners = tuple(each for each in self.engine.listeners if each is not listener)
+            engine.listeners = tuple(each for each in engine.listeners if each is not listener)
+            engine.witnesses = tuple(each for each in engine.witnesses if each is not listener)
 
         return unsubscribe
 
