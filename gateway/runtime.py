@@ -55,7 +55,7 @@ class Runtime:
         self._settings = settings
         self.system = System("system")
         self._kernel = KernelFigures()
-        self.system.subscribe(self._kernel.hear)
+        self.system.subscribe(self._kernel.hear, lives=False)
         self.catalogue = Catalogue()
         self.admission = Admission(settings.server.max_processes)
         self.figures = Figures(time.time())

@@ -109,7 +109,7 @@ class Cell(Life):
                 return
             budget -= 1
             envelope = self.mail.popleft()
-            if envelope[2] is None or not envelope[2].done():
+            if not self.stale(envelope):
                 self.handle(envelope)
 
     def handle_control(self, message: Any) -> None:

@@ -79,7 +79,6 @@ class Engine:
         "deadlines",
         "dice",
         "listeners",
-        "witnesses",
         "loop",
         "names",
         "now",
@@ -88,6 +87,7 @@ class Engine:
         "system",
         "threads",
         "variables",
+        "witnesses",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, system: Any, seed: int | None) -> None:

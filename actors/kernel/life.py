@@ -256,6 +256,8 @@ class Life(Attendance):
             self.shut()
         if self.task is not None:
             self.cut(self.task, Gone(f"{self.path} was cut off") if cause is None else Crashed(cause, self.path))
+            if self.exit is not None and self.exit.brutal and self.nursery is not None:
+                self.nursery.leave(True)  # children do not get the time that a cancelled handler takes to clean up
         self.fall_on()
 
     def fall_on(self) -> None:

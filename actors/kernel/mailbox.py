@@ -87,10 +87,15 @@ class Lanes:
             self.idle = False
             self.engine.schedule(self)
 
+    def stale(self, envelope: Envelope) -> bool:
+        """Whether nobody waits for the answer to this any more: expired, or its asker was cancelled."""
+        future = envelope[2]
+        return future is not None and (future.done() or envelope[3] <= self.engine.now)
+
     def prune(self) -> bool:
-        """Throw away asks nobody waits for any more, from the head of the lane. True when live mail is left."""
+        """Throw away stale asks from the head of the lane. True when live mail is left."""
         mail = self.mail
-        while mail and (future := mail[0][2]) is not None and future.done():
+        while mail and self.stale(mail[0]):
             mail.popleft()
         return bool(mail)
 

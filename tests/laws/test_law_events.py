@@ -44,6 +44,18 @@ async def test_a_listener_that_fails_harms_nobody(system: System, spec: Spec, ca
     assert "a listener failed" in caplog.text
 
 
+async def test_a_listener_may_leave_out_births_and_deaths(system: System, spec: Spec) -> None:
+    seen: list[Event] = []
+    end = system.subscribe(seen.append, lives=False)
+    ref = system.spawn(spec("a"))
+    ref.tell(crash)
+    await asyncio.sleep(1.0)
+    end()
+    ref.tell(crash)
+    await asyncio.sleep(1.0)
+    assert [type(event) for event in seen] == [ActorCrashed, Restarted]
+
+
 async def test_a_subscription_can_be_ended(system: System, spec: Spec) -> None:
     seen: list[Event] = []
     end = system.subscribe(seen.append)
