@@ -5,7 +5,7 @@ The packages behind it (`protocol`, `actors`, `gateway`) may change their shape 
 """
 
 from gateway.runtime import Runtime
-from gateway.version import VERSION as __version__
+from gateway.version import VERSION as __version__  # noqa: N811 - what every package calls it
 from protocol.errors import (
     AskError,
     BadDocument,
