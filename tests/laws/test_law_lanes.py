@@ -211,6 +211,30 @@ async def test_a_kill_takes_the_whole_subtree_at_once(system: System, spec: Spec
     assert asyncio.get_running_loop().time() == 1.0
 
 
+async def test_children_are_dead_when_the_kill_returns_also_while_the_parents_handler_cleans_up(
+    system: System, spec: Spec, parent: Any, log: list[Any]
+) -> None:
+    async def work(self: Any) -> None:
+        try:
+            await asyncio.sleep(100.0)
+        finally:
+            await asyncio.sleep(0.5)
+            log.append("cleaned up")
+
+    ref, (child,) = await parent(
+        spec("a", released=lambda self: log.append("child released")),
+        released=lambda self: log.append("parent released"),
+        restart=Restart.TEMPORARY,
+    )
+    ref.tell(work)
+    await asyncio.sleep(1.0)
+    child.tell(lambda self: log.append("never"))
+    system.kill(ref)
+    assert not child.alive
+    await asyncio.sleep(1.0)
+    assert log == ["child released", "cleaned up", "parent released"]
+
+
 async def test_a_kill_through_the_system_is_an_abnormal_end_and_a_kill_by_the_parent_is_for_good(
     system: System, spec: Spec, parent: Any, events: list[Event]
 ) -> None:

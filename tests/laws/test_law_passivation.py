@@ -127,6 +127,21 @@ async def test_asks_nobody_waits_for_do_not_keep_an_idle_actor_alive(system: Sys
     assert not ref.alive
 
 
+async def test_asks_that_have_expired_unnoticed_do_not_keep_it_alive_either(system: System, spec: Spec) -> None:
+    async def leave(self: Any) -> None:
+        await asyncio.sleep(0.99)
+        self.context.passivate()
+
+    ref = system.spawn(spec("a"))
+    ref.tell(leave)
+    answer = ref.ask(lambda self: None, 0.98)
+    await asyncio.sleep(0.995)
+    assert not answer.done(), "the wheel is allowed to be late"
+    assert not ref.alive
+    with pytest.raises(Expired):
+        await answer
+
+
 async def test_a_keeper_loses_no_message_to_actors_that_leave(system: System, spec: Spec) -> None:
     keeper = system.spawn(ChildSpec("keeper", lambda: Keeper(spec)))
 
