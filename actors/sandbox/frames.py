@@ -22,7 +22,7 @@ from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, BadFrame
 from protocol.sandbox import HostReply, Limits, RunScript, ScriptAnswer, ScriptResult
 
-TO_CHILD_CAP: Final = 16 << 20
+TO_CHILD_CAP: Final = 64 << 20
 """Most bytes of one frame from parent to child."""
 TO_PARENT_CAP: Final = 4 << 20
 """Most bytes of one frame from child to parent."""

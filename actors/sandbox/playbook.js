@@ -32,7 +32,7 @@
   const { encode, indent, mend } = gojson(grow);
   const { c, begin, formOf, head, body } = context({ encode, indent }, grow);
 
-  const MAX_NAME = 200, MAX_MESSAGE = 4000;
+  const MAX_NAME = 200, MAX_MESSAGE = 4000, MIN_ENTRY = 256;
   // Text for the parent: it takes no NUL and no lone surrogate.
   const clean = (text, most) => {
     text = apply(slice, text, [0, most]);
@@ -66,7 +66,7 @@
       }
     }
     const entry = clean(text, logRoom);
-    logRoom -= entry.length;
+    logRoom -= entry.length < MIN_ENTRY ? MIN_ENTRY : entry.length; // many short lines cost the server as much as few long ones
     logs += ',["' + level + '",' + entry + ']';
     if (logRoom <= 0) logs += ',["warn","further logs of this run were dropped"]';
   };

@@ -177,7 +177,7 @@ class Sandbox(Actor[Any]):
             self._link.send(frames.write_run(script, remembered=remembered))
         except NflowError:
             self._known.pop(key, None)
-            too_large = LimitExceeded("script and input size, bytes", "frame", frames.TO_CHILD_CAP)
+            too_large = LimitExceeded("size of script and input", "vm_pool.max_memory_mb", self._limits.memory_mb)
             script.reply_to.tell(ScriptFailed(script.run, too_large))
             self._script = None
             self._pool.tell(SandboxFree(self.context.ref, script.run))

@@ -40,10 +40,22 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()  # the collector of a child must not touch, and so copy, the pages it shares
     gc.disable()
+    _yield_to_the_server()
     with contextlib.suppress(OSError):
         control.send(b"Y")
         _Zygote(control, engine, memory).serve()
     os._exit(0)  # the children follow: their PDEATHSIG is this process
+
+
+def _yield_to_the_server() -> None:
+    """Be scheduled as batch work: a sandbox that is sent a script must not push the request loop off its core.
+
+    The loop wakes a sandbox for every script; scheduled alike, the woken one runs at once and the loop waits in its
+    `send`. On two cores a trivial flow gains a quarter by it.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class _Zygote:

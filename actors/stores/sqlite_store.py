@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, assert_never
 
+import structlog
+
 from actors.kernel import Backoff, BlockingActor, ChildSpec
 from actors.stores.sqlite import SqliteFile, SqliteSettings
 from protocol.errors import AskError, Unavailable
@@ -112,6 +114,7 @@ class SqliteStore:
         self._writer: AnyRef | None = None
         self._reader: AnyRef | None = None
         self._state = StoreState(True)
+        self._log = structlog.get_logger("store")
 
     def children(self) -> tuple[ChildSpec, ...]:
         """The two threads."""
@@ -173,13 +176,23 @@ class SqliteStore:
             reply = await ref.ask(message, self._answer_seconds)
         except AskError as error:
             # An answer that never came says nothing about the disk, but for the caller it is the same outage.
-            self._state = StoreState(False, str(error))
+            self._tell(StoreState(False, str(error)))
             raise Unavailable(f"the store is out of reach: {error}") from error
         except Unavailable as error:
-            self._state = StoreState(False, str(error))
+            self._tell(StoreState(False, str(error)))
             raise
-        self._state = StoreState(True)
+        if not self._state.available:
+            self._tell(StoreState(True))
         return reply
+
+    def _tell(self, state: StoreState) -> None:
+        """Keep the state, and log when it turns: one line for an outage, however many calls it fails."""
+        if state.available != self._state.available:
+            if state.available:
+                self._log.info("the store is in reach again")
+            else:
+                self._log.error("the store is out of reach", reason=state.reason)
+        self._state = state
 
     def _set_writer(self, ref: AnyRef) -> None:
         self._writer = ref

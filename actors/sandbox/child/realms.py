@@ -31,7 +31,11 @@ _SHORT_SECONDS: Final = 0.001
 _MEASURED_EVERY: Final = 64
 """Short runs between two measurements of CPU and memory, which cost 1.5 us."""
 _NEWLINE: Final = ord("\n")
-_THROWN_NULL: Final = '"kind":"exception","name":"","message":"null"'
+_OUT_OF_MEMORY_IN_DISGUISE: Final = (
+    '"kind":"exception","name":"","message":"null"',
+    '"kind":"exception","name":"Error","message":"Error: the script awaits something that never comes"',
+)
+"""What an engine without memory tells: it cannot make the error it would throw, or the job that would go on."""
 _DOUBTFUL: Final = frozenset(("time", "operations", "memory", "cancelled", "host_calls", "odd"))
 """Failures that leave the engine in doubt: the process is to be ended."""
 
@@ -228,9 +232,9 @@ class Realms:
         """The frame of a failure, which is the prelude's JSON without its opening brace."""
         kind = failure[8 : failure.index('"', 8)]
         doubtful = kind in _DOUBTFUL
-        if self._was_full():  # whatever was thrown: an engine without memory to make an error from throws null
+        if self._was_full():  # whatever was thrown
             doubtful = True
-            if kind == "odd" or failure.startswith(_THROWN_NULL):
+            if kind == "odd" or failure.startswith(_OUT_OF_MEMORY_IN_DISGUISE):
                 failure = _failure("memory")
         self.doubtful = doubtful
         if order.realm == "warm" and kind != "compile" and not self._survives(order.flow, kind):

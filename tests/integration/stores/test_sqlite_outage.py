@@ -158,7 +158,7 @@ def test_a_file_that_may_not_grow_refuses_serves_reads_and_recovers(tmp_path: Pa
     command = [sys.executable, "-c", program, str(tmp_path / "s.sqlite")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    reason, read, accounted, waiting, crashes = json.loads(done.stdout)
+    reason, read, accounted, waiting, crashes = json.loads(done.stdout.splitlines()[-1])
     assert reason.startswith("the store is out of reach: ")
     assert (read, accounted, waiting, crashes) == (True, 200, 0, 0)
     with sqlite3.connect(tmp_path / "s.sqlite") as look:
