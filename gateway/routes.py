@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from gateway.health import HealthSources, health
-from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.monitoring.health import HealthSources, health
+from gateway.monitoring.metrics import CONTENT_TYPE, Metrics
 from gateway.server import Endpoint
 from protocol.codec import go_json
 from protocol.settings import Monitor

@@ -34,13 +34,14 @@ from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
 from actors.tree import Parts, tree
 from gateway.address import check_address
-from gateway.figures import Figures
-from gateway.health import HealthSources
-from gateway.kernel_figures import KernelFigures
+from gateway.exchange import ServerSettings
 from gateway.logs import LOG_LEVELS
-from gateway.metrics import Metrics, Sources
+from gateway.monitoring.figures import Figures
+from gateway.monitoring.health import HealthSources
+from gateway.monitoring.kernel_figures import KernelFigures
+from gateway.monitoring.metrics import Metrics, Sources
 from gateway.routes import endpoints
-from gateway.server import Gateway, Listening, ServerSettings
+from gateway.server import Gateway, Listening
 from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
 from protocol.sandbox import Limits

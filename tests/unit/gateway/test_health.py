@@ -6,8 +6,8 @@ import pytest
 
 from actors.processes import Admission
 from actors.sandbox.pool import PoolFigures
-from gateway.figures import Figures
-from gateway.health import HealthSources, go_duration, health
+from gateway.monitoring.figures import Figures
+from gateway.monitoring.health import HealthSources, go_duration, health
 from protocol.sandbox import PoolState
 
 

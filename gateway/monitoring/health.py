@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.processes import Admission
 from actors.sandbox.pool import PoolFigures
-from gateway.figures import Figures
+from gateway.monitoring.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)

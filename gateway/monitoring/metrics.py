@@ -17,8 +17,8 @@ from actors.kernel import ActorState, System
 from actors.processes import Admission
 from actors.sandbox.forker import ForkerFigures
 from actors.sandbox.pool import PoolFigures
-from gateway.figures import BUCKETS, Figures
-from gateway.kernel_figures import KernelFigures
+from gateway.monitoring.figures import BUCKETS, Figures
+from gateway.monitoring.kernel_figures import KernelFigures
 from protocol.tracking import TrackerState
 
 RUNS = "/root/processes/"

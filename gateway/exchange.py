@@ -1,0 +1,173 @@
+"""One workflow request: its body comes in, a run is begun, its reply goes out.
+
+Invariant: whatever is wrong with the request is answered with a 4xx that says what, before any run begins; once one has
+begun, the answer is its one reply. Only a GET or HEAD is cancelled when its client leaves, unless the start says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from actors.kernel import ReplySlot
+from actors.processes import Admission
+from gateway import statuses, translate
+from gateway.statuses import ErrorAnswer
+from protocol.errors import BadDocument, NflowError
+from protocol.flow import Durability
+from protocol.process import Answer, CancelProcess, Failure, Reply, Request
+from protocol.routing import Match
+
+SERVER = "nflow"
+"""What the Server header says: no versions."""
+UNREADABLE = (BadHttpMessage, web.PayloadAccessError, web.RequestPayloadError)
+"""What a client can make aiohttp raise: no bug of ours."""
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What of `[server]` the gateway obeys. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body: int = 10 << 20
+    keepalive_seconds: float = 15.0
+    """Also the deadline of a request's headers: aiohttp has no other."""
+    body_seconds: float = 30.0
+    """Deadline for receiving a request's body; also how long a client may take nothing of its answer."""
+    drain_seconds: float = 30.0
+    durability: Durability = Durability.TRACKED
+    debug: bool = False
+    access_log: bool = False
+
+
+class Exchanges:
+    """All workflow requests of one gateway."""
+
+    __slots__ = ("_admission", "_new_wid", "_settings", "arriving", "waiting")
+
+    def __init__(self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str]) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._new_wid = new_wid
+        self.arriving = 0
+        """Requests whose body is being received."""
+        self.waiting: set[ReplySlot[Reply]] = set()
+        """Where the answers of the requests under way will come."""
+
+    async def answer(self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str) -> web.Response:
+        """The response to a request that was routed to `match`."""
+        try:
+            body = await self._body(request) if request.body_exists else b""
+        except _BadBodyError as bad:
+            return error_response(bad.answer)
+        if match.start.auth:
+            return error_response(statuses.AUTH_NOT_SERVED)
+        slot: ReplySlot[Reply] = ReplySlot()
+        wid = self._new_wid()
+        try:
+            content_type = request.headers.get("Content-Type", "") if body else ""
+            asked = Request(
+                request.method, raw_path, query_string, translate.parse_query(query_string),
+                translate.parse_form(content_type, body), request._message.raw_headers, body, _peer(request),
+                "http",
+            )  # fmt: skip
+            start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot)
+            process = self._admission.start(start)
+        except BadDocument as error:
+            return error_response(statuses.plain(400, str(error)))
+        except NflowError as error:
+            return error_response(statuses.error_answer(error, None, debug=self._settings.debug))
+        self.waiting.add(slot)
+        try:
+            reply = await slot
+        except asyncio.CancelledError:
+            finish = match.start.finish_on_disconnect
+            if not (request.method not in SAFE_METHODS if finish is None else finish):
+                process.tell(CancelProcess("the client left"))
+            raise
+        finally:
+            self.waiting.discard(slot)
+        return self._response(reply, match)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        limit = self._settings.max_body
+        if (request.content_length or 0) > limit:
+            raise _BadBodyError(_too_large(limit))
+        self.arriving += 1
+        try:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            async with asyncio.timeout(self._settings.body_seconds):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise _BadBodyError(_too_large(limit)) from None
+        except TimeoutError:
+            seconds = self._settings.body_seconds
+            raise _BadBodyError(
+                statuses.plain(408, f"the body did not arrive within {seconds:g} s (server.body_seconds)")
+            ) from None
+        except UNREADABLE as error:
+            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {one_line(error)}")) from None
+        finally:
+            self.arriving -= 1
+
+    def _response(self, reply: Reply, match: Match) -> web.Response:
+        match reply:
+            case Answer(status, content_type, body, headers, wid, forked):
+                if status < 200:  # no end of a response: the client would wait for another
+                    status, content_type = 500, "application/json"
+                    body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
+            case Failure(error, node, wid, forked):
+                found = match.flow.nodes.get(node)
+                answer = statuses.error_answer(error, found, debug=self._settings.debug)
+                status, body, headers = answer.status, answer.body, answer.headers
+                content_type = "application/json" if body else ""
+        lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
+        for name, value in headers:
+            if name == "Content-Type":
+                content_type = value
+            elif name.lower() not in translate.FRAMING:
+                lines.append((name, value))
+        if content_type:
+            lines.append(("Content-Type", content_type))
+        if forked:
+            lines.append(("Dromedary-Wid-2", forked))
+        return web.Response(status=status, body=body, headers=lines)
+
+
+class _BadBodyError(Exception):
+    def __init__(self, answer: ErrorAnswer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def one_line(error: Exception) -> str:
+    """What was wrong, without the excerpt that aiohttp draws below it."""
+    text = str(getattr(error, "message", "") or error).removeprefix("400, message:")
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+
+
+def _too_large(limit: int) -> ErrorAnswer:
+    return statuses.plain(413, f"the body is larger than {limit} bytes (server.max_body_mb)")
+
+
+def error_response(answer: ErrorAnswer) -> web.Response:
+    """The response of an error that stands in the table."""
+    lines = [("Server", SERVER), *answer.headers]
+    if answer.body:
+        lines.append(("Content-Type", "application/json"))
+    return web.Response(status=answer.status, body=answer.body, headers=lines)
+
+
+def _peer(request: web.BaseRequest) -> str:
+    peer = request._transport_peername
+    if isinstance(peer, (tuple, list)):
+        return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
+    return str(peer or "")
