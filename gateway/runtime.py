@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -192,6 +193,7 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
             cleanup_seconds=vm_pool.cleanup_interval * 60,
             wait_seconds=server.wait_seconds,
             max_waiting=server.max_waiting,
+            cores=_cores(),
         ),
         realm=server.realm,
         new_wid=runtime._new_wid,
@@ -204,6 +206,11 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
         retention_seconds=store.sweep_minutes * 60,
         drain_seconds=server.drain_seconds,
     )
+
+
+def _cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tracker(settings: Settings, store: SqliteStore) -> Tracker | None:

@@ -1,9 +1,9 @@
 """The pool of sandboxes: hands each script to one idle sandbox, and owns the sandboxes as its children.
 
 Invariant: a script handed in is in exactly one place (the queue, or one sandbox), and leaves it only by its result, by
-that sandbox's death, or by a refusal. Hand-off is straight to the oldest waiter. The pool keeps few hot sandboxes under
-quick scripts and grows only when somebody has waited; capacity is `max_size` processes. It talks to processes (results
-go past it) and to sandboxes.
+that sandbox's death, or by a refusal. Hand-off is straight to the oldest waiter. The pool grows when somebody has
+waited and more sandboxes would help; capacity is `max_size` processes. It talks to processes (results go past it) and
+to sandboxes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from protocol.sandbox import (
 class PoolSettings:
     """The keys of `[vm_pool]` and `[server]` that are about number and age. Times in seconds."""
 
-    max_size: int = 16
-    preload_size: int = 4
+    max_size: int = 32
+    preload_size: int = 12
     idle_seconds: float = 600.0
     cleanup_seconds: float = 300.0
     """0: idle sandboxes are never ended."""
@@ -44,6 +44,8 @@ class PoolSettings:
     """How long a script may wait for a sandbox before it is refused (Go: 5 s)."""
     grow_after_seconds: float = 0.010
     """A waiter older than this makes the pool grow, if it may."""
+    cores: int = 2
+    """Cores the scripts can run on."""
     max_waiting: int = 10_000
 
 
@@ -174,7 +176,7 @@ class Pool(Actor[Any]):
         self._watch_queue()
 
     def _assign(self, seat: Seat, script: RunScript) -> None:
-        self._seating.assign(seat, script)
+        self._seating.assign(seat, script, self.context.now())
         seat.ref.tell(script)
 
     def _serve(self) -> None:
@@ -283,13 +285,19 @@ class Pool(Actor[Any]):
             self._refuse(script, f"no sandbox was free for {settings.wait_seconds:g} s (vm_pool.max_size = {size})")
         if not self._waiting:
             return
-        seats = len(self._seating.seats)
-        if self._waiting[0][0] <= now - settings.grow_after_seconds and not self._seating.starting:
-            # Doubling: a crowd that waits on slow scripts is served within a few steps.
-            for _ in range(min(len(self._waiting), settings.max_size - seats, max(1, seats))):
+        if self._waiting[0][0] <= now - settings.grow_after_seconds:
+            for _ in range(self._growth(now)):
                 self._grow()
         self._serve()
         self._watch_queue()
+
+    def _growth(self, now: float) -> int:
+        """How many sandboxes would help those who wait. One that has been busy for long waits for a host call, or has
+        a core to itself; of the others more than there are cores only take turns."""
+        seating, settings = self._seating, self._settings
+        lively = len(seating.seats) - seating.busy_since_before(now - settings.grow_after_seconds)
+        room = settings.max_size - len(seating.seats)
+        return max(0, min(len(self._waiting), room, settings.cores - lively))
 
     def _clean(self) -> None:
         now, settings = self.context.now(), self._settings

@@ -17,7 +17,7 @@ from protocol.sandbox import RunScript
 class Seat:
     """What is known of one sandbox."""
 
-    __slots__ = ("flows", "idle_since", "ref", "run", "started", "tenant")
+    __slots__ = ("busy_since", "flows", "idle_since", "ref", "run", "started", "tenant")
 
     def __init__(self, ref: Ref[Any]) -> None:
         self.ref = ref
@@ -26,6 +26,7 @@ class Seat:
         self.run: RunScript | None = None
         self.started = False
         self.idle_since = 0.0
+        self.busy_since = 0.0
 
 
 class Seating:
@@ -72,8 +73,9 @@ class Seating:
         fallback = same_tenant if same_tenant >= 0 else blank
         return self.idle.pop(fallback) if fallback >= 0 else None
 
-    def assign(self, seat: Seat, script: RunScript) -> None:
+    def assign(self, seat: Seat, script: RunScript, now: float) -> None:
         """The seat has this run now."""
+        seat.busy_since = now
         seat.tenant = script.tenant
         seat.flows.add(script.flow)
         seat.run = script
@@ -115,6 +117,10 @@ class Seating:
         if run is not None and seat.run is not None and seat.run.run == run:
             seat.run = None
             self.busy.pop(run, None)
+
+    def busy_since_before(self, time: float) -> int:
+        """Seats that have had their run since before `time`."""
+        return sum(1 for seat in self.busy.values() if seat.busy_since <= time)
 
     def idle_longer_than(self, since: float) -> Iterable[Seat]:
         """Idle seats not used after `since`."""

@@ -214,7 +214,8 @@ class World:
             process = await self.store.process(caller.wid)
             if isinstance(reply, Answer):
                 assert process is not None or not steps, f"{caller.wid} has steps and no run"
-                assert process is None or process.state == "end" or self.journal_troubled
+                ended = {"end", "cancelled"}  # a run that is cancelled after it has answered keeps its answer
+                assert process is None or process.state in ended or self.journal_troubled
             elif isinstance(reply, Failure) and process is not None and steps:
                 assert all(step.outcome != "!error" for step in steps[:-1]), "something was recorded after the failure"
 

@@ -34,7 +34,7 @@ def take(seating: Seating, order: RunScript) -> Any:
     seat = seating.choose(order.tenant, order.flow)
     if seat is None:
         return None
-    seating.assign(seat, order)
+    seating.assign(seat, order, 0.0)
     return seat.ref
 
 
