@@ -113,7 +113,7 @@ class VmPool(Section):
     """The sandboxes and the limits of one script."""
 
     max_size: Positive = setting(32, "most sandboxes at once, one OS process each; scripts running at once")
-    preload_size: Count = setting(12, "sandboxes started at the beginning and kept, at most max_size")
+    preload_size: Count = setting(8, "sandboxes started at the beginning and kept, at most max_size")
     idle_timeout: Duration = setting(10.0, "a sandbox beyond preload_size idle for this long ends, minutes")
     cleanup_interval: Duration = setting(5.0, "time between looks for idle sandboxes, minutes; 0: they never end")
     enable_metrics: bool = setting(False, "log numbers of the pool every 30 seconds")

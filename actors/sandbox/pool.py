@@ -36,7 +36,7 @@ class PoolSettings:
     """The keys of `[vm_pool]` and `[server]` that are about number and age. Times in seconds."""
 
     max_size: int = 32
-    preload_size: int = 12
+    preload_size: int = 8
     idle_seconds: float = 600.0
     cleanup_seconds: float = 300.0
     """0: idle sandboxes are never ended."""

@@ -84,7 +84,7 @@ def test_nothing_written_gives_the_defaults_and_no_warning() -> None:
     settings, warnings = parse()
     assert warnings == ()
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
-    assert (settings.vm_pool.max_size, settings.vm_pool.preload_size) == (32, 12)
+    assert (settings.vm_pool.max_size, settings.vm_pool.preload_size) == (32, 8)
     assert settings.vm_pool.max_operations == 1_000_000_000
     assert settings.store.durability is Durability.TRACKED
     assert settings.server.realm is Realm.WARM
