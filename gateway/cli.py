@@ -48,7 +48,9 @@ def serve(
     documents = _documents(app_)
     from gateway import runtime
 
-    raise typer.Exit(runtime.run(lambda: _serve(settings, documents)))
+    code = runtime.run(lambda: _serve(settings, documents))
+    logs.let_go()
+    raise typer.Exit(code)
 
 
 async def _serve(settings: Settings, documents: dict[str, Path]) -> int:

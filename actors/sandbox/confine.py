@@ -105,6 +105,7 @@ def confine(parent: int, memory_bytes: int) -> dict[str, Any]:
     `seccomp` (bool), and `lacking`: words for what could not be had.
     """
     lacking: list[str] = []
+    used = _address_space()  # while /proc can still be read
     _drop_root(lacking)
     die_with_parent(parent)  # after the drop: a change of user clears it
     private = _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -114,7 +115,7 @@ def confine(parent: int, memory_bytes: int) -> dict[str, Any]:
     landlock = _landlock() if private else 0
     if not landlock:
         lacking.append("landlock")
-    limits = _limit_resources(memory_bytes, lacking)
+    limits = _limit_resources(used + 2 * memory_bytes + _SPARE_BYTES, lacking)
     uid = os.getuid()
     seccomp = private and _seccomp()
     if not seccomp:
@@ -167,10 +168,10 @@ def _drop_root(lacking: list[str]) -> None:
         lacking.append(f"another user ({error.strerror})")
 
 
-def _limit_resources(memory_bytes: int, lacking: list[str]) -> dict[str, int]:
+def _limit_resources(address_space: int, lacking: list[str]) -> dict[str, int]:
     """The second belt. CPU: the soft limit ends the process with SIGXCPU, which is told from any other kill."""
     limits = {
-        "as": _address_space() + 2 * memory_bytes + _SPARE_BYTES,
+        "as": address_space,
         "nofile": NO_NEW_FILES,
         "fsize": 0,
         "core": 0,

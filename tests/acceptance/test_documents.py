@@ -38,6 +38,7 @@ SECONDS = 60
 FENCE = re.compile(r"^( *)```(.*?)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)")
 MAKE = """#!/bin/sh
+unset MAKEFLAGS MAKELEVEL MFLAGS
 target=$1; shift
 if [ "$target" = run ]; then exec $({make} -n -o .venv/.core run "$@"); fi
 exec {make} -n -o .venv/.core -o .venv/.dev "$target" "$@"

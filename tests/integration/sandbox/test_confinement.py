@@ -127,6 +127,18 @@ def test_a_confined_process_can_still(what: str) -> None:
     assert status == 0
 
 
+def test_the_address_space_is_capped_above_what_the_process_had() -> None:
+    had = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    me, pid = os.getpid(), os.fork()
+    if pid == 0:
+        try:
+            report = confine(me, MEMORY)
+            os._exit(0 if 0 < report["limits"]["as"] - had - 2 * MEMORY < 128 << 20 else 1)
+        finally:
+            os._exit(99)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
 def test_without_seccomp_landlock_and_limits_still_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.sandbox.confine._seccomp", lambda: False)
     if not probe()["landlock"]:
