@@ -40,8 +40,9 @@ def serve(
     """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second signal exits at once."""
     from gateway import logs
 
-    if sys.platform == "win32":
-        _refuse("Windows is not supported; use WSL2 or the container image")
+    if sys.platform != "linux":
+        # Not quietly, and not unconfined: pidfds, seccomp and Landlock are what the sandboxes are made of.
+        _refuse("sandboxes need Linux: run it in WSL2, a virtual machine or a container")
     logs.configure(verbose=verbose)
     _refuse_intruders()
     settings = _settings(config, host, port)

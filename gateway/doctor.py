@@ -40,7 +40,10 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything; a finding each."""
-    yield _platform()
+    ground = _platform()
+    yield ground
+    if not ground.good:
+        return
     yield from asyncio.run(_sandbox())
     others = intruders()
     yield Finding("packages", not others, "; ".join(others) or "all from nflow-runtime")
@@ -50,10 +53,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _platform() -> Finding:
     text = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    if sys.platform == "win32":
-        return Finding("platform", False, f"{text}: not supported; use WSL2 or the container image")
     if sys.platform != "linux":
-        return Finding("platform", True, f"{text}: for development only, scripts are not confined", fatal=False)
+        return Finding("platform", False, f"{text}: sandboxes need Linux: use WSL2, a virtual machine or a container")
     return Finding("platform", True, text)
 
 
