@@ -7,6 +7,7 @@ crash, and the whole sandbox branch begins anew. Every end of a sandbox process 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,11 @@ class Forker(Actor[Any]):
                     raise
                 self._replace(number)
                 continue
+            deadline = self.context.deadline
+            if deadline is not None and self.context.now() >= deadline:
+                forked.socket.close()  # nobody waits any more; the process ends with its socket
+                os.close(forked.pidfd)
+                raise Unavailable("the fork came too late")
             self._owners[number][forked.pid] = owner
             self._figures.forks += 1
             return forked
