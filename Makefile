@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench flat kernel-bench mutants storm simulate lock clean
+.PHONY: run test check format bench flat profile kernel-bench mutants storm simulate lock clean
 
 run: $(VENV)/.core
 	@$(BIN)/nflow serve -c config.toml -a examples
@@ -27,6 +27,9 @@ bench: $(VENV)/.dev  ## requests/s against a bare aiohttp route, in turns (insta
 
 flat: $(VENV)/.dev  ## CPU per request with 3 and 300 flows, and beside 50 000 idle actors
 	$(BIN)/python -m loadtests.flat
+
+profile: $(VENV)/.dev  ## where the gateway's time goes under the trivial flow
+	$(BIN)/python -m loadtests.hotspots
 
 kernel-bench: $(VENV)/.dev
 	$(BIN)/python -m loadtests.kernel

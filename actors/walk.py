@@ -182,14 +182,15 @@ def _enter(
 ) -> tuple[WalkState, tuple[Command, ...]]:
     forks: tuple[Command, ...] = ()
     node = state.flow.nodes.get(target) if target is not None else None
-    steps, budget = state.steps, state.budget
+    steps, budget, visits = state.steps, state.budget, state.visits
     while node is not None and node.kind == FORK_KIND:
         # A fork is no work of its own: both branches get the payload, and the main one goes on at once.
         steps += 1
         if steps > budget:
             break
+        visits = _entered(visits, node)
         branch, onward = node.outputs.get("output_2"), node.outputs.get("output_1")
-        forks = (*forks, StepEnded(node, onward or "", "output_1", payload, steps, steps, wait=False))
+        forks = (*forks, StepEnded(node, onward or "", "output_1", payload, visits[node.id], steps, wait=False))
         if branch is not None:
             share = (budget - steps) // 2
             budget -= share
@@ -200,7 +201,7 @@ def _enter(
         state, commands = _end(state, payload)
         return state, (*forks, *commands)
     steps += 1
-    visits = {**state.visits, node.id: state.visits.get(node.id, 0) + 1}
+    visits = _entered(visits, node)
     state = WalkState(
         state.flow,
         state.max_steps,
@@ -221,6 +222,10 @@ def _enter(
         state, commands = _fail(state, NodeError("Starter can not run with play button"))
         return state, (*forks, *commands)
     return state, (*forks, Perform(node, previous, payload, visits[node.id]))
+
+
+def _entered(visits: Mapping[str, int], node: Node) -> Mapping[str, int]:
+    return {**visits, node.id: visits.get(node.id, 0) + 1}
 
 
 def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:

@@ -209,6 +209,15 @@ def test_visits_count_how_often_a_node_was_entered() -> None:
         assert performed.visit == visit
 
 
+def test_a_fork_counts_its_visits_like_any_node() -> None:
+    at, commands = walk.begin(state(flow(node("f", "gorutine", output_1="a"), node("a", output_1="f"))), "f")
+    seen = [step.visit for step in only(commands, walk.StepEnded)]
+    for _ in range(2):
+        at, commands = walk.advance(at, walk.NodeDone("output_1", b"{}"))
+        seen += [step.visit for step in only(commands, walk.StepEnded) if step.node.id == "f"]
+    assert seen == [1, 2, 3]
+
+
 NAMES = "abcde"
 EVENTS = st.one_of(
     st.builds(walk.NodeDone, st.sampled_from(["output_1", "output_2", "nowhere"]), st.just(b"{}")),
