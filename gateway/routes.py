@@ -10,7 +10,7 @@ from gateway.monitoring.health import HealthSources, health
 from gateway.monitoring.metrics import CONTENT_TYPE, Metrics
 from gateway.server import Endpoint
 from protocol.codec import go_json
-from protocol.settings import Monitor
+from protocol.settings.engine import Monitor
 
 
 def endpoints(monitor: Monitor, sources: HealthSources, metrics: Metrics) -> Mapping[str, Endpoint]:

@@ -37,8 +37,11 @@ VARIABLE_ALIASES: Final[Mapping[str, tuple[str, str]]] = {"DATABASE_DSN": ("data
 OTHER_VARIABLES: Final = frozenset({"TEMPLATE_PATH"})
 """Variables with our prefix that are no settings."""
 
+OPEN_SECTIONS: Final = frozenset({"plugin"})
+"""Sections that hold tables of free names beside their keys."""
+
 DEAD: Final = re.compile(
-    r"(pg_session|plugin|mongo|database|https_engine|https_designer)\."
+    r"(mongo|https_engine|https_designer)\."
     r"|redis\.maxconnectionpool\Z"
     r"|database_nflow\.Query(GetModules|CountModulesByName|Update\w+|InsertModule|DeleteModule|GetTemplateCount"
     r"|GetTemplates|InsertTemplate|DeleteTemplate)\Z"
@@ -59,6 +62,19 @@ IN_FORCE: Final[Mapping[str, frozenset[str] | None]] = {
             "max_memory_mb",
             "max_execution_seconds",
             "max_operations",
+            "enable_network",
+            "enable_filesystem",
+        }
+    ),
+    "security": frozenset({"allowed_addresses"}),
+    **dict.fromkeys(("api", "ai", "files", "flows", "mail", "outgoing", "pg_session", "plugin", "session", "twilio")),
+    "database": None,
+    "redis": frozenset({"host", "password", "db", "max_retries", "pool_size"}),
+    "database_nflow": frozenset(
+        {
+            *("driver", "dsn", "query", "max_open_conns", "max_idle_conns", "conn_max_lifetime", "pgbouncer"),
+            *("QueryGetApp", "QueryGetModuleByName", "QueryGetTemplate", "QueryGetUser", "QueryGetToken"),
+            "QueryInsertLog",
         }
     ),
     "tracker": frozenset({"enabled", "workers", "batch_size", "flush_interval", "channel_buffer"}),
@@ -119,7 +135,8 @@ def _take_table(found: Gathered, section: str, table: Mapping[str, Any], origin:
     keys = known[section]
     first: dict[str, str] = {}
     for written, value in _unnested(section, table, keys):
-        key = written if keys is None else _key(section, written, keys)
+        free = keys is None or (section in OPEN_SECTIONS and isinstance(value, dict))
+        key = written if free else _key(section, written, keys or ())
         path = f"{section}.{written}"
         if key is None:
             found.problems.append(Problem(path, _unknown_key(section, written, known) + f" (from {origin})"))

@@ -229,8 +229,6 @@ def test_a_file_is_read_with_its_name_in_the_errors(tmp_path: Path) -> None:
     [
         ("[rate_limit]\nenabled = true", "rate_limit.enabled", "not yet in force"),
         ("[security]\nenable_encryption = true", "security.enable_encryption", "not yet in force"),
-        ("[vm_pool]\nenable_network = true", "vm_pool.enable_network", "not yet in force"),
-        ("[mail]\nsmtp_host = 'x'", "mail.smtp", "not yet in force"),
         ("[mongo]\nurl = 'x'", "mongo.url", "does nothing"),
         ("[redis]\nmaxconnectionpool = 5", "redis.maxconnectionpool", "does nothing"),
         ("[database_nflow]\nQueryUpdateApp = 'x'", "database_nflow.QueryUpdateApp", "does nothing"),

@@ -1,0 +1,86 @@
+"""Where data lives: nFlow's database, Redis, sessions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import SecretStr
+
+from protocol.settings.key import NO_SECRET, Count, Duration, Positive, Seconds, Section, setting
+
+
+class DatabaseNflow(Section):
+    """nFlow's database: apps, modules, templates, users, tokens, named queries."""
+
+    driver: Literal["", "postgres", "sqlite3", "mysql"] = setting("", "postgres, sqlite3 or mysql; empty: no database")
+    dsn: SecretStr = setting(NO_SECRET, "how to reach it")
+    query: str = setting("SELECT name,query FROM queries", "loads the named queries below at start")
+    max_open_conns: Count = setting(0, "connections; 0: the driver's choice")
+    max_idle_conns: Count = setting(0, "idle connections kept; 0: the driver's choice")
+    pgbouncer: bool = setting(False, "PostgreSQL is reached through PgBouncer: prepare no statements")
+    conn_max_lifetime: Duration = setting(0.0, "a connection is renewed after this, seconds; 0: never")
+    query_get_app: str = setting("", "named query; empty: from the database", "QueryGetApp")
+    query_get_module_by_name: str = setting("", "named query; empty: from the database", "QueryGetModuleByName")
+    query_get_template: str = setting("", "named query; empty: from the database", "QueryGetTemplate")
+    query_get_user: str = setting("", "named query; empty: from the database", "QueryGetUser")
+    query_get_token: str = setting("", "named query; empty: from the database", "QueryGetToken")
+    query_insert_log: str = setting("", "named query; empty: from the database", "QueryInsertLog")
+    query_get_modules: str = setting("", "designer's query, unused here", "QueryGetModules")
+    query_count_modules_by_name: str = setting("", "designer's query, unused here", "QueryCountModulesByName")
+    query_update_mod: str = setting("", "designer's query, unused here", "QueryUpdateModModuleByName")
+    query_update_form: str = setting("", "designer's query, unused here", "QueryUpdateFormModuleByName")
+    query_update_code: str = setting("", "designer's query, unused here", "QueryUpdateCodeModuleByName")
+    query_update_app: str = setting("", "designer's query, unused here", "QueryUpdateApp")
+    query_insert_module: str = setting("", "designer's query, unused here", "QueryInsertModule")
+    query_delete_module: str = setting("", "designer's query, unused here", "QueryDeleteModule")
+    query_get_template_count: str = setting("", "designer's query, unused here", "QueryGetTemplateCount")
+    query_get_templates: str = setting("", "designer's query, unused here", "QueryGetTemplates")
+    query_update_template: str = setting("", "designer's query, unused here", "QueryUpdateTemplate")
+    query_insert_template: str = setting("", "designer's query, unused here", "QueryInsertTemplate")
+    query_delete_template: str = setting("", "designer's query, unused here", "QueryDeleteTemplate")
+
+
+class Redis(Section):
+    """Redis, for scripts and shared rate limits."""
+
+    host: str = setting("", "host:port; empty: no Redis")
+    password: SecretStr = setting(NO_SECRET, "password; empty: none")
+    db: Count = setting(0, "database number")
+    max_retries: Count = setting(0, "further tries of a failed command")
+    pool_size: Positive = setting(10, "connections")
+    maxconnectionpool: Count = setting(0, "unused, as in nFlow")
+
+
+class Database(Section):
+    """The database of scripts (`db.query` …) and db nodes. Without one they use nFlow's."""
+
+    driver: Literal["", "postgres", "sqlite3", "mysql"] = setting(
+        "", "postgres, sqlite3 or mysql; empty: nFlow's database"
+    )
+    url: SecretStr = setting(NO_SECRET, "how to reach it, in the forms of database_nflow.dsn")
+    init: str = setting("", "SQL run once on each new connection")
+    max_open_conns: Count = setting(10, "connections")
+    pgbouncer: bool = setting(False, "PostgreSQL is reached through PgBouncer: prepare no statements")
+    max_rows: Positive = setting(10_000, "rows one query may return; more: an error")
+
+
+class PgSession(Section):
+    """Sessions in PostgreSQL."""
+
+    url: SecretStr = setting(NO_SECRET, "where; empty: not there")
+
+
+class Session(Section):
+    """Sessions of browsers: form state, profile, what scripts keep."""
+
+    store: Literal["", "memory", "redis", "postgres"] = setting(
+        "", "memory, redis or postgres; empty: postgres where pg_session.url is set, else memory"
+    )
+    key: SecretStr = setting(NO_SECRET, "signs the cookie, 16 characters at least; empty: a new one at each start")
+    cookie: str = setting("nflow_session", "name of the cookie")
+    days: Seconds = setting(30.0, "a session unused for this long ends, days")
+    secure: Literal["auto", "always", "never"] = setting(
+        "auto", "the cookie's Secure: auto: when the request came by HTTPS or url.url_base begins with https"
+    )
+    max_kb: Positive = setting(1_024, "largest session, KiB")
+    max_sessions: Positive = setting(100_000, "sessions kept in memory; the longest unused goes first")
