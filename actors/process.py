@@ -263,7 +263,7 @@ class ProcessActor(Actor[Any]):
         wid, forked = self._start.wid, self._forked
         if isinstance(reply, Answer):
             reply = Answer(reply.status, reply.content_type, reply.body, reply.headers, wid, forked)
-        else:
+        elif isinstance(reply, Failure):
             reply = Failure(reply.error, reply.node, wid, forked)
         self._start.reply_to.tell(reply)
 

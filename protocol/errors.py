@@ -7,6 +7,7 @@
      │   ├─ ScriptError      the script threw, or does not compile
      │   ├─ LimitExceeded    the script used more than a limit allows; names limit and key
      │   ├─ NodeError        a node cannot be run as it is drawn
+     │   ├─ CallRefused      a host function says no: thrown into the script that called it
      │   └─ RunCancelled     somebody asked for the end of the run
      ├─ BadDocument          a flow document or configuration with every problem and its path
      ├─ AskError             what an asker can get instead of a reply
@@ -87,6 +88,15 @@ class NodeError(Refusal):
         super().__init__(message)
         self.kind = kind
         """The node's unknown type, where that is the problem."""
+
+
+class CallRefused(Refusal):
+    """The host function refused."""
+
+    def __init__(self, message: str = "", *, name: str = "Error") -> None:
+        super().__init__(message)
+        self.name = name
+        """What the script sees as `error.name`: "TypeError" for wrong arguments, "NetworkError", "TimeoutError"…"""
 
 
 class RunCancelled(Refusal):

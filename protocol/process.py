@@ -8,15 +8,26 @@ The gateway spawns a process with `StartProcess` and gets exactly one `Answer` o
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from protocol.errors import NflowError
 from protocol.flow import Durability, Flow, Start
 from protocol.refs import Recipient
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+class Upload(NamedTuple):
+    """One file of a multipart body."""
+
+    field: str
+    name: str
+    """The file name as the client gave it, never a path of ours."""
+    content_type: str
+    data: bytes
 
 
 class Request(NamedTuple):
@@ -36,6 +47,8 @@ class Request(NamedTuple):
     remote: str
     """Socket address of the peer, `host:port`."""
     scheme: str
+    files: tuple[Upload, ...] = ()
+    """Files of a multipart body in order."""
 
     def header(self, name: bytes) -> str:
         """The first header line of this lower-case name; empty when there is none."""
@@ -57,6 +70,29 @@ class Answer(NamedTuple):
     wid: str = ""
     forked_wid: str = ""
     """Process id of the last branch forked before the answer, for `Dromedary-Wid-2`."""
+    file: str = ""
+    """A path below `files.root` whose content is the body."""
+    session: str = ""
+    """Id of a session that began with this run: the client gets its cookie."""
+
+
+class AnswerBegun(NamedTuple):
+    """The head of an answer that comes in chunks. Further words of this answer come through `chunks`."""
+
+    status: int
+    content_type: str
+    headers: Pairs
+    wid: str
+    session: str
+    chunks: Chunks
+
+
+class Chunks(Protocol):
+    """The rest of a streamed answer, for its one reader."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Chunks in order. Asking for the next one says that the last was taken. Raises the run's NflowError when it
+        failed on the way: the answer is then cut off, not ended."""
 
 
 class Failure(NamedTuple):
@@ -69,7 +105,7 @@ class Failure(NamedTuple):
     forked_wid: str = ""
 
 
-Reply = Answer | Failure
+Reply = Answer | AnswerBegun | Failure
 
 
 class StartProcess(NamedTuple):
@@ -90,6 +126,10 @@ class StartProcess(NamedTuple):
     reply_to: Recipient[Reply]
     max_steps: int | None = None
     """Steps the run may take. None: the configured bound; a fork gets a share of its parent's."""
+    session: str = ""
+    """Id of the client's session, whose cookie was found genuine; empty: it has none."""
+    resume: str = ""
+    """Id of the node that the client asks to go on at (`nflow_next_node_run`, `nfnext`); empty: a fresh run."""
 
 
 @dataclass(frozen=True, slots=True)

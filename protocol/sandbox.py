@@ -27,6 +27,8 @@ class Limits:
     log_bytes: int = 64 << 10
     host_calls: int = 1_000
     host_call_seconds: float = 30.0
+    functions: tuple[str, ...] = ()
+    """Names of the functions plugins give to scripts, `name` or `object.name`; sorted."""
 
 
 class RunScript(NamedTuple):
@@ -56,6 +58,8 @@ class ScriptAnswer(NamedTuple):
     content_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    file: str = ""
+    """A path below `files.root` whose content is the body; the content type is then the file's, when none is given."""
 
 
 class ScriptResult(NamedTuple):
@@ -73,6 +77,10 @@ class ScriptResult(NamedTuple):
     """(level, text) of each console call, capped."""
     operations: int = 0
     """Operations used, in the engine's grain of 10 000."""
+    status: int = 0
+    """`c.response.status` without an answer: that of the answer the run's last payload becomes. 0: not set."""
+    variables: bytes | None = None
+    """JSON object of `vars` after the script, when it changed them."""
 
 
 class ScriptFailed(NamedTuple):

@@ -229,9 +229,11 @@ class _Head(NamedTuple):
     headers: Pairs
     logs: Pairs
     form: str
-    """Of the answer's body: raw, json, base64, or empty where there is no answer."""
+    """Of the answer's body: raw, json, base64, file, or empty where there is no answer."""
     status: int
+    """Of the answer; without one, what the script wants it to be, or 0."""
     content_type: str
+    variables: bytes | None
 
 
 def _read_done(body: bytes) -> Done:
@@ -246,13 +248,20 @@ def _read_done(body: bytes) -> Done:
     if not head.form:
         if not rest or b"\n" in rest:
             raise BadFrame("done without a payload, or with a body it does not name")
-        return Done(ScriptResult(run, head.next, rest, None, head.headers, head.logs, operations), cpu, flags == 1)
+        result = ScriptResult(
+            run, head.next, rest, None, head.headers, head.logs, operations, head.status, head.variables
+        )
+        return Done(result, cpu, flags == 1)
     payload, newline, text = rest.partition(b"\n")
     if not payload or not newline:
         raise BadFrame("done without a payload, or without the body it names")
-    content = text + b"\n" if head.form == "raw" else _decoded(head.form, text)
-    answer = ScriptAnswer(head.status, head.content_type, content, head.headers)
-    return Done(ScriptResult(run, head.next, payload, answer, (), head.logs, operations), cpu, flags == 1)
+    if head.form == "file":
+        answer = ScriptAnswer(head.status, head.content_type, b"", head.headers, _decoded("json", text).decode())
+    else:
+        content = text + b"\n" if head.form == "raw" else _decoded(head.form, text)
+        answer = ScriptAnswer(head.status, head.content_type, content, head.headers)
+    result = ScriptResult(run, head.next, payload, answer, (), head.logs, operations, 0, head.variables)
+    return Done(result, cpu, flags == 1)
 
 
 def _read_head(text: bytes) -> _Head:
@@ -260,16 +269,29 @@ def _read_head(text: bytes) -> _Head:
     headers = _pairs(head.get("headers"), _check_header)
     logs = _pairs(head.get("logs"))
     following = _str(head, "next")
-    if "body" not in head:
-        return _Head(following, headers, logs, "", 0, "")
-    form, status, content_type = head["body"], head.get("status"), _str(head, "type")
-    if form not in ("raw", "json", "base64"):
-        raise BadFrame("a body in a form of its own")
-    if type(status) is not int or not 100 <= status <= 599:
+    variables = _variables(head)
+    status = head.get("status", 0)
+    if type(status) is not int or (status != 0 and not 100 <= status <= 599):
         raise BadFrame(f"an answer with status {status!r}")
+    if "body" not in head:
+        return _Head(following, headers, logs, "", status, "", variables)
+    form, content_type = head["body"], _str(head, "type")
+    if form not in ("raw", "json", "base64", "file"):
+        raise BadFrame("a body in a form of its own")
+    if status == 0:
+        raise BadFrame("an answer without a status")
     if _UNSAFE_VALUE.search(content_type):
         raise BadFrame("a content type with control characters")
-    return _Head(following, headers, logs, form, status, content_type)
+    return _Head(following, headers, logs, form, status, content_type, variables)
+
+
+def _variables(head: dict[str, Any]) -> bytes | None:
+    """Field `vars`, a JSON object as text."""
+    if "vars" not in head:
+        return None
+    text = _str(head, "vars").encode()
+    read_object(text)
+    return text
 
 
 _remembered_head = lru_cache(256)(_read_head)

@@ -44,6 +44,7 @@ def read_configure(body: bytes) -> Limits:
     told = read_object(body)
     try:
         told["execution_seconds"] = told.pop("seconds")
+        told["functions"] = tuple(told["functions"])
         return Limits(**told)
     except (KeyError, TypeError):
         raise BadFrame("configure lacks a limit, or names an unknown one") from None
