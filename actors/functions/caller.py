@@ -30,7 +30,7 @@ class SessionView(Protocol):
         """One map; empty when there is none. Raises Unavailable."""
 
     async def write(self, name: str, values: Mapping[str, Any]) -> None:
-        """Merge values into one map; a session begins where there is none. Raises CallRefused when it grows too large."""
+        """Merge values into one map; a session begins where there is none. CallRefused: it grows too large."""
 
     async def delete(self, name: str) -> None:
         """Remove one map."""
