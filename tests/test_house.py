@@ -27,9 +27,11 @@ OWNERS = {
     "uvloop": {"gateway/runtime.py"},
     "sqlite3": {"actors/stores/sqlite.py"},
     "typer": {"gateway/cli.py"},
-    "aiohttp": {"gateway/exchange.py", "gateway/routes.py", "gateway/server.py"},
+    "aiohttp": {"gateway/exchange.py", "gateway/routes.py", "gateway/server.py", "actors/reach/http_client.py"},
+    "yarl": {"actors/reach/http_client.py"},
+    "aiosmtplib": {"actors/reach/mailer.py"},
     "asyncpg": set(),
-    "redis": set(),
+    "redis": {"actors/reach/redis_client.py"},
     "cryptography": set(),
 }
 """Third-party package → the one file (of ours) that may import it. An empty set: nobody yet."""
