@@ -19,6 +19,7 @@
   const { includes: hasName } = Array.prototype;
   const Text = String;
   const Failure = Error;
+  const Later = Promise;
   harden(shared);
 
   // --- limits --------------------------------------------------------------------------------------------------------
@@ -30,8 +31,6 @@
     throw new RangeError('the output is larger than ' + outputLimit + ' bytes');
   };
   const { encode, indent, mend } = gojson(grow);
-  const { c, begin, formOf, head, body } = context({ encode, indent }, grow);
-
   const MAX_NAME = 200, MAX_MESSAGE = 4000, MIN_ENTRY = 256;
   // Text for the parent: it takes no NUL and no lone surrogate.
   const clean = (text, most) => {
@@ -39,6 +38,30 @@
     if (apply(includes, text, ['\0'])) text = apply(replaceAll, text, ['\0', '\ufffd']);
     return stringify(apply(toWellFormed, text, []));
   };
+
+  // --- host functions --------------------------------------------------------------------------------------------------
+
+  const call = (name, values) => {
+    let json = '[';
+    for (let i = 0; i < values.length; i++) json += (i === 0 ? '' : ',') + (stringify(values[i]) ?? 'null');
+    json = mend(json + ']');
+    grow(json.length);
+    const reply = hostCall(name, Text(json)); // Text(): the engine's binding cannot take a rope
+    if (reply[0] === '1') return parse(apply(slice, reply, [1]));
+    const told = parse(apply(slice, reply, [1]));
+    const error = new Failure(told.message);
+    defineProperty(error, 'name', { value: told.name, writable: true, enumerable: false, configurable: true });
+    throw error;
+  };
+  // The same as a promise, settled at once: the loop that settles it later comes next.
+  const send = (name, values) => {
+    try {
+      return new Later((resolve) => resolve(call(name, values)));
+    } catch (error) {
+      return new Later((_, reject) => reject(error));
+    }
+  };
+  const { c, begin, formOf, head, body } = context({ encode, indent }, grow, { call, send });
 
   // --- console -------------------------------------------------------------------------------------------------------
 
@@ -76,20 +99,6 @@
   freeze(console);
   const logField = () => logs === '' ? '' : ',"logs":[' + apply(slice, logs, [1]) + ']';
 
-  // --- host functions --------------------------------------------------------------------------------------------------
-
-  const call = (name, values) => {
-    let json = '[';
-    for (let i = 0; i < values.length; i++) json += (i === 0 ? '' : ',') + (stringify(values[i]) ?? 'null');
-    json = mend(json + ']');
-    grow(json.length);
-    const reply = hostCall(name, Text(json)); // Text(): the engine's binding cannot take a rope
-    if (reply[0] === '1') return parse(apply(slice, reply, [1]));
-    const told = parse(apply(slice, reply, [1]));
-    const error = new Failure(told.message);
-    defineProperty(error, 'name', { value: told.name, writable: true, enumerable: false, configurable: true });
-    throw error;
-  };
   const hostFunction = (name) => freeze({ [name](...values) { return call(name, values); } }[name]);
 
   // --- globals ---------------------------------------------------------------------------------------------------------
