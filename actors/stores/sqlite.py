@@ -39,6 +39,7 @@ from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 T = TypeVar("T")
 
 _SQL: Final = Path(__file__).with_suffix(".sql")
+_LIBRARY_SQL: Final = Path(__file__).with_name("library.sql")
 _SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 100, 128, 192, 256, 384, 512)
 """Rows of a chunk. At most a third of a chunk's parameters are padding; 100 is the tracker's usual batch."""
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
@@ -78,6 +79,11 @@ class SqliteSettings:
     """How long a call waits for another program's lock."""
 
 
+def embedded_schema() -> Schema:
+    """The tables of the whole file: the journal's and the library's, one row of migrations."""
+    return Schema.of({**read_statements(_SQL), **read_statements(_LIBRARY_SQL)})
+
+
 class SqliteFile:
     """One connection to the file and what is done through it. For one thread, the one that calls it first."""
 
@@ -90,7 +96,7 @@ class SqliteFile:
     ) -> None:
         self._settings = settings
         self._statements = read_statements(_SQL)
-        self._schema = schema or Schema.of(self._statements)
+        self._schema = schema or embedded_schema()
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] = (0, 0)

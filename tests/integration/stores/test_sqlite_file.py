@@ -10,12 +10,9 @@ from pathlib import Path
 import pytest
 
 from actors.stores.schema import Schema
-from actors.stores.sqlite import SqliteFile, SqliteSettings
-from actors.stores.statements import read_statements
+from actors.stores.sqlite import SqliteFile, SqliteSettings, embedded_schema
 from protocol.errors import Refusal, Unavailable, UnusableStore
 from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
-
-SQL = Path(__file__).parents[3] / "actors" / "stores" / "sqlite.sql"
 
 
 class Clock:
@@ -125,9 +122,9 @@ def test_the_file_of_another_program_is_not_touched(path: Path, clock: Clock) ->
 
 
 def test_a_newer_version_of_the_file_is_refused_by_name(path: Path, clock: Clock) -> None:
-    newer = Schema((*Schema.of(read_statements(SQL)).migrations, "create table more (id integer);"))
+    newer = Schema((*embedded_schema().migrations, "create table more (id integer);"))
     opened(path, clock, schema=newer).close()
-    with pytest.raises(UnusableStore, match="it has schema 2, this version knows up to 1"):
+    with pytest.raises(UnusableStore, match="it has schema 3, this version knows up to 2"):
         opened(path, clock)
 
 
@@ -136,18 +133,18 @@ def test_an_older_version_of_the_file_is_brought_up_with_its_rows(path: Path, cl
     old.commit([run("w1")], [step("w1")])
     old.close()
     addition = "-- a column\nalter table step add column note text default ';';\ncreate index noted on step (note);"
-    newer = Schema((*Schema.of(read_statements(SQL)).migrations, addition))
+    newer = Schema((*embedded_schema().migrations, addition))
     file = opened(path, clock, schema=newer)
     assert file.steps("w1") == (step("w1"),)
     with sqlite3.connect(path) as look:
         assert look.execute("select note from step").fetchall() == [(";",)]
-        assert look.execute("pragma user_version").fetchone() == (2,)
+        assert look.execute("pragma user_version").fetchone() == (3,)
     look.close()
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, clock: Clock) -> None:
     opened(path, clock).close()
-    broken = Schema((*Schema.of(read_statements(SQL)).migrations, "create table more (id);\ncreate table step (id);"))
+    broken = Schema((*embedded_schema().migrations, "create table more (id);\ncreate table step (id);"))
     with pytest.raises(Unavailable, match="already exists"):
         opened(path, clock, schema=broken)
     file = opened(path, clock)
@@ -213,8 +210,8 @@ def test_a_damaged_file_is_an_outage_and_not_a_crash(path: Path, clock: Clock) -
     for number in range(20):
         file.track([row(number, payload=os.urandom(3000)) for _ in range(50)])
     file.close()
-    with path.open("r+b") as raw:
-        for page in range(1, path.stat().st_size // 4096):
+    with path.open("r+b") as raw:  # the first pages hold the schema: without it the file could not even be opened
+        for page in range(50, path.stat().st_size // 4096):
             raw.seek(page * 4096)
             raw.write(b"\xff" * 512)
     file = opened(path, clock)
