@@ -1,17 +1,24 @@
 """What a running script may ask of the runtime, served on the loop with the rights of its run.
 
-The script's sandbox waits on its socket meanwhile; every call is answered within `host_call_seconds`, with a value or
-with an error that is thrown into the script. Nothing here blocks: a call that takes time ends by a timer of the process
-actor, which hands the timer's message back to `due`.
+The script waits for each call, or for several at once; every call is answered within `seconds`, with a value or with an
+error that is thrown into the script. A call ends with its script: whatever is still being served then is cancelled, and
+what the script held open (a transaction) is closed. What a call can do is in `actors/functions/`; only what concerns
+the run itself (`sleep`, `wkill`, `response.*`) is here.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
+
+from actors.answer_stream import AnswerStream
+from actors.functions.caller import Caller, Functions
 from protocol.codec import dumps, loads
-from protocol.errors import BadDocument
+from protocol.errors import BadDocument, CallRefused, NflowError
 from protocol.sandbox import HostCall, HostReply
 
 NULL = b"null"
@@ -37,14 +44,26 @@ class _Due:
 
 
 class HostCalls:
-    """The host calls of one run."""
+    """The host calls of one script."""
 
-    __slots__ = ("_door", "_seconds", "_timing")
+    __slots__ = ("_caller", "_door", "_functions", "_seconds", "_stream", "_tasks", "_timing")
 
-    def __init__(self, timing: Timing, door: Canceller, seconds: float) -> None:
+    def __init__(
+        self,
+        timing: Timing,
+        door: Canceller,
+        functions: Functions,
+        caller: Caller,
+        stream: AnswerStream,
+        seconds: float,
+    ) -> None:
         self._timing = timing
         self._door = door
+        self._functions = functions
+        self._caller = caller
+        self._stream = stream
         self._seconds = seconds
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, call: HostCall) -> None:
         """Answer now, or set out to."""
@@ -63,8 +82,18 @@ class HostCalls:
                 _answer(call, NULL)
             case "wkill", _:
                 _refuse(call, "TypeError", "wkill(wid) takes the id of a process")
-            case name, _:
-                _refuse(call, "ReferenceError", f"there is no host function {name}")
+            case "response.write", [head, chunk]:
+                self._begin(call, self._stream.write(head, chunk))
+            case "response.end", [head]:
+                self._begin(call, self._stream.end(head))
+            case name, list():
+                function = self._functions.get(name)
+                if function is None:
+                    _refuse(call, "ReferenceError", f"there is no host function {name}")
+                else:
+                    self._begin(call, _called(function, self._caller, arguments))
+            case _:
+                _refuse(call, "TypeError", "the arguments of a host call are an array")
 
     def due(self, message: Any) -> None:
         """A timer set here has come."""
@@ -74,6 +103,21 @@ class HostCalls:
             case _:
                 raise TypeError(f"a process does not understand {type(message).__name__}")
 
+    @property
+    def open(self) -> bool:
+        """Whether `close` has anything to do."""
+        return bool(self._tasks) or self._caller.holds.any
+
+    async def close(self) -> None:
+        """The script has ended: so do its calls, and what it held open."""
+        self.cancel()
+        await self._caller.holds.close()
+
+    def cancel(self) -> None:
+        """End the calls under way."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
     def _sleep(self, call: HostCall, seconds: float) -> None:
         if seconds > self._seconds:
             _refuse(call, "RangeError", f"sleep may last {self._seconds:g} s at most")
@@ -81,6 +125,37 @@ class HostCalls:
             self._timing.after(seconds, _Due(call))
         else:
             _answer(call, NULL)
+
+    def _begin(self, call: HostCall, work: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(self._serve(call, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, call: HostCall, work: Awaitable[Any]) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                value = await work
+            answer = NULL if value is None else dumps(value)
+        except TimeoutError:
+            _refuse(
+                call, "TimeoutError", f"{call.name} took longer than {self._seconds:g} s (server.host_call_seconds)"
+            )
+        except CallRefused as error:
+            _refuse(call, error.name, str(error))
+        except NflowError as error:
+            _refuse(call, type(error).__name__, str(error))
+        except Exception as error:  # whatever a function does wrong is its caller's error, never the server's
+            caller = self._caller
+            structlog.get_logger("functions").error(
+                "host function failed", function=call.name, wid=caller.wid, node=caller.node, error=repr(error)
+            )
+            _refuse(call, "Error", f"{call.name} failed: {type(error).__name__}")
+        else:
+            _answer(call, answer)
+
+
+async def _called(function: Callable[[Caller, list[Any]], Awaitable[Any]], caller: Caller, arguments: list[Any]) -> Any:
+    return await function(caller, arguments)
 
 
 def _answer(call: HostCall, value: bytes) -> None:

@@ -1,146 +1,98 @@
 """One workflow run: carries out what the walk commands, and turns what comes of it into events.
 
-Invariant: its `reply_to` is told exactly once, whatever happens to the run, the sandbox or this actor. It talks to the
-pool (scripts), the journal (durable steps), the tracker (rows nobody waits for) and, for host calls, to the sandbox
-that waits. The walk itself is pure: `actors/walk.py`.
+Invariant: its `reply_to` is told exactly once, whatever happens to the run, the sandbox or this actor; what the run
+changed in its client's session is written before. It talks to the pool (scripts), the journal (durable steps), the
+tracker (rows nobody waits for), the sessions and, for host calls, to the sandbox that waits. The walk itself is pure:
+`actors/walk.py`; where a run begins is found in `actors/entrance.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-from actors import walk
+from actors import entrance, walk
+from actors.answer_stream import AnswerStream
+from actors.entrance import Entrance, Verdict
+from actors.farewell import Farewell, log_start, settle
+from actors.functions.caller import Caller, SessionView
 from actors.host_calls import HostCalls
 from actors.kernel import Actor
-from actors.nodes.registry import NodeContext, Outcome, Registry
+from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
 from actors.run_records import RunRecords
+from actors.services import NOBODY, Door, Services
+from actors.sessions.lone import LoneSession
+from actors.walk import breaks
+from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError, RunCancelled
-from protocol.flow import Durability, Start
-from protocol.process import Answer, CancelProcess, Failure, ProcessState, Reply, RunExpired, StartProcess
-from protocol.refs import Recipient, Ref
+from protocol.flow import Durability, Script
+from protocol.process import (
+    Answer,
+    AnswerBegun,
+    CancelProcess,
+    Failure,
+    Pairs,
+    ProcessState,
+    Reply,
+    RunExpired,
+    StartProcess,
+)
 from protocol.sandbox import CancelScript, HostCall, RunScript, ScriptFailed, ScriptResult
-from protocol.tracking import NotRecorded, Recorded, TrackerRow
+from protocol.tracking import NotRecorded, Recorded
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What of the configuration a run obeys."""
+class _Done:
+    """Work done outside the mailbox, by the number under which it was begun."""
 
-    max_steps: int = 10_000
-    process_seconds: float = 300.0
-    host_call_seconds: float = 30.0
-    hostname: str = ""
-    url_base: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-class Numbers:
-    """Counts up: run and record numbers, unique in the system."""
-
-    __slots__ = ("_last",)
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def next(self) -> int:
-        """The next number."""
-        self._last += 1
-        return self._last
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Whom a run talks to."""
-
-    pool: Recipient[Any]
-    kinds: Registry
-    settings: RunSettings
-    wall: Callable[[], float]
-    """Unix time in seconds."""
-    new_wid: Callable[[], str]
-    log: Callable[[str, str, str, str], None]
-    """Takes (process id, node id, level, text) of each console line."""
-    journal: Recipient[Any] | None = None
-    track: Callable[[TrackerRow], None] | None = None
-    numbers: Numbers = field(default_factory=Numbers)
-    owner: str = ""
-    epoch: int = 0
-
-
-class Door(Protocol):
-    """What a run needs of the admission: start a fork, find another run, leave."""
-
-    def start(self, start: StartProcess) -> Ref[Any]:
-        """Begin a run."""
-
-    def cancel(self, wid: str, reason: str) -> bool:
-        """Ask a run to end."""
-
-    def left(self, wid: str, *, well: bool) -> None:
-        """This run has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class _KindDone:
-    visit: int
-    result: Outcome | BaseException
-
-
-class Nobody:
-    """The reply slot of a fork: its answers go nowhere."""
-
-    __slots__ = ()
-
-    def tell(self, message: Reply) -> None:
-        """Swallow it."""
-
-
-NOBODY = Nobody()
+    work: int
+    result: Any
 
 
 class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_door", "_forked", "_host_calls", "_performing", "_records", "_replied", "_run", "_services",
-        "_start", "_state", "_task", "_well",
+        "_began", "_calls", "_door", "_entrance", "_forked", "_guarding", "_performing", "_records", "_replied", "_run",
+        "_services", "_session", "_start", "_state", "_stream", "_suspend", "_task", "_turned_from", "_well", "_work",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:
         self._start = start
         self._services = services
         self._door = door
-        max_steps = services.settings.max_steps
-        self._state = walk.WalkState(
-            start.flow,
-            max_steps,
-            max_steps if start.max_steps is None else start.max_steps,
-            start.durability is Durability.DURABLE,
-            start.payload,
-        )
+        self._state = _first_state(start, services.settings.max_steps)
+        self._entrance: Entrance | None = None
+        self._guarding = False
+        """The script that runs is the login."""
         self._run = 0
         self._performing: walk.Perform | None = None
         self._began = 0.0
         self._forked = ""
-        self._task: asyncio.Task[Outcome] | None = None
-        self._host_calls: HostCalls | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._work = 0
+        self._calls: HostCalls | None = None
+        self._session: SessionView | None = None
+        self._stream: AnswerStream | None = None
+        self._suspend: walk.Suspend | None = None
+        self._turned_from = ""
+        """The path whose login failed: kept for after the login."""
         self._replied = False
         self._well = False
         self._records: RunRecords
 
     def started(self) -> None:
-        """Step onto the first node."""
-        start, services = self._start, self._services
-        self._records = RunRecords(
-            start, self.context.ref, services.journal, services.track, services.numbers.next, services.wall,
-            services.settings.hostname, (services.owner, services.epoch),
-        )  # fmt: skip
+        """Step onto the first node, or find out where that is."""
+        start = self._start
+        self._records = self._new_records()
+        if start.resume or start.start.auth:
+            version = self._services.version
+            self._set_out(entrance.entrance(start, self.session, version))
+            return
         self._records.begin()
-        self._state, commands = walk.begin(self._state, self._start.start.first)
+        self._state, commands = walk.begin(self._state, start.start.first)
         self._carry_out(commands)
 
     def receive(self, message: Any) -> None:
@@ -151,12 +103,13 @@ class ProcessActor(Actor[Any]):
             case ScriptFailed(run, error, logs):
                 if run == self._run:
                     self._write_logs(logs)
-                    self._run = 0
-                    self._event(walk.NodeFailed(error))
+                    self._script_over(walk.NodeFailed(error))
             case HostCall():
                 self._host_call(message)
-            case _KindDone(visit, result):
-                self._kind_ended(visit, result)
+            case _Done(work, result):
+                if work == self._work:
+                    self._task = None
+                    self._done(result)
             case Recorded(number):
                 if self._records.committed(number):
                     self._event(walk.StepCommitted())
@@ -167,21 +120,30 @@ class ProcessActor(Actor[Any]):
                 self._event(walk.CancelAsked(reason))
             case RunExpired():
                 self._event(walk.OutOfTime(self._services.settings.process_seconds))
-            case _ if self._host_calls is not None:
-                self._host_calls.due(message)
+            case _ if self._calls is not None:
+                self._calls.due(message)
+            case _ if not self._run:
+                pass  # a timer of a script that has ended
             case _:
                 raise TypeError(f"a process does not understand {type(message).__name__}")
 
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""
-        if self._run:
-            self._services.pool.tell(CancelScript(self._run))
-            self._run = 0
-        if self._task is not None:
-            self._task.cancel()
+        self._abandon()
+        ended = Crashed(RuntimeError("the process actor ended early"), self._start.wid)
         if not self._replied:
-            self._reply(Failure(Crashed(RuntimeError("the process actor ended early"), self._start.wid)))
+            self._reply(Failure(ended), "")
+        if self._stream is not None:
+            self._stream.fail(ended)  # unless it has ended
         self._door.left(self._start.wid, well=self._well)
+
+    @property
+    def session(self) -> SessionView:
+        """The client's session as this run sees it. A fork has one of its own, which nobody keeps."""
+        if self._session is None:
+            alone = self._start.reply_to is NOBODY
+            self._session = LoneSession() if alone else self._services.session(self._start.session)
+        return self._session
 
     # --- events in ---
 
@@ -189,24 +151,123 @@ class ProcessActor(Actor[Any]):
         self._state, commands = walk.advance(self._state, event)
         self._carry_out(commands)
 
+    def _done(self, result: Any) -> None:
+        match result:
+            case Entrance():
+                self._enter(result)
+            case bytes():
+                self._guarding = True
+                text = self._services.triggers(self._start.flow.app).auth
+                try:
+                    script = entrance.login_script(text, self._start.flow.app, self._start.flow.name)
+                except NflowError as error:
+                    self._refuse(error)
+                else:
+                    self._send_script(script, result, "", entrance.AUTH_NODE)
+            case Verdict():
+                self._judged(result)
+            case Outcome():
+                self._event(walk.NodeDone(result.next, result.payload, result.answer))
+            case walk.NodeDone() | walk.NodeFailed():
+                self._event(result)
+            case Farewell(reply, session):
+                self._leave(reply, session)
+            case NflowError() if self._performing is not None:
+                self._event(walk.NodeFailed(result))
+            case NflowError():
+                self._refuse(result)
+            case BaseException():
+                raise result
+            case _:
+                raise TypeError(f"work of a run cannot end in {type(result).__name__}")
+
     def _script_ended(self, result: ScriptResult) -> None:
         if result.run != self._run:
             return
-        self._run = 0
         if result.logs:
             self._write_logs(result.logs)
-        self._event(walk.NodeDone(result.next, result.payload, result.answer, result.headers))
-
-    def _kind_ended(self, visit: int, result: Outcome | BaseException) -> None:
-        if self._performing is None or self._performing.visit != visit:
+        if result.variables is not None:
+            variables: dict[str, Any] = loads(result.variables)
+            self._start = self._start._replace(variables=tuple(variables.items()))
+        if self._guarding:
+            self._login_ended(result)
             return
-        self._task = None
-        if isinstance(result, Outcome):
-            self._event(walk.NodeDone(result.next, result.payload, result.answer))
-        elif isinstance(result, NflowError):
-            self._event(walk.NodeFailed(result))
+        payload = result.payload
+        suspends = b'"break"' in payload and breaks(payload)
+        self._script_over(
+            walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
+        )  # fmt: skip
+
+    def _script_over(self, event: walk.Event) -> None:
+        """The script's end is an event once what it held open is closed."""
+        self._run = 0
+        calls, self._calls = self._calls, None
+        if self._guarding and isinstance(event, walk.NodeFailed):
+            self._refuse(event.error)
+        elif calls is not None and calls.open:
+            self._set_out(_closed(calls, event))
         else:
-            raise result
+            self._event(event)
+
+    # --- the way in ---
+
+    def _enter(self, found: Entrance) -> None:
+        """Where the run begins is known; before it may come the login."""
+        self._entrance = found
+        start = self._start
+        if found.resumed is not None or found.flow is not start.flow:
+            self._start = start._replace(flow=found.flow, payload=found.payload, variables=found.variables)
+            self._state = _first_state(self._start, self._services.settings.max_steps)
+            self._records = self._new_records()
+        if found.login:
+            self._set_out(self._login(found.first))
+        else:
+            self._walk(found.first)
+
+    async def _login(self, target: str) -> Verdict | bytes:
+        authenticator = self._services.authenticator
+        if authenticator is not None:
+            return await authenticator(self._caller(entrance.AUTH_NODE, 0))
+        profile = await entrance.profile_of(self.session)
+        return entrance.login_payload(profile, target, self._start.endpoint)
+
+    def _login_ended(self, result: ScriptResult) -> None:
+        self._run, self._guarding, self._calls = 0, False, None
+        answer = result.answer
+        headers = (*result.headers, *(answer.headers if answer is not None else ()))
+        if result.next == "login":
+            self._turn_away(Answer(307, "", b"", (*headers, ("Location", entrance.LOGIN_PATH))))
+        elif result.next == "break":
+            given = Answer(result.status or 200, "", b"", headers)
+            if answer is not None:
+                given = Answer(answer.status, answer.content_type, answer.body, headers, file=answer.file)
+            self._turn_away(given)
+        else:
+            self._state = self._state._replace(answer=answer, headers=headers, status=result.status)
+            self._walk(result.next)
+
+    def _judged(self, verdict: Verdict) -> None:
+        if verdict.allowed and self._entrance is not None:
+            self._walk(self._entrance.first)
+        elif verdict.redirect:
+            self._turn_away(Answer(307, "", b"", (("Location", verdict.redirect),)))
+        else:
+            self._turn_away(Answer(401, "application/json", b'{"error":"Unauthorized"}\n'))
+
+    def _walk(self, first: str) -> None:
+        self._records.begin()
+        self._state, commands = walk.begin(self._state, first)
+        self._carry_out(commands)
+
+    def _turn_away(self, answer: Answer) -> None:
+        query = self._start.request.query_string
+        self._turned_from = self._start.request.path + (f"?{query}" if query else "")
+        self._state, commands = walk.answered(self._state, answer)
+        self._carry_out(commands)
+
+    def _refuse(self, error: NflowError) -> None:
+        self._state, commands = walk.refused(self._state, error)
+        self._carry_out(commands)
 
     # --- commands out ---
 
@@ -217,6 +278,8 @@ class ProcessActor(Actor[Any]):
                     self._perform(command)
                 case walk.StepEnded():
                     self._records.step(command, self._began)
+                case walk.Suspend():
+                    self._suspend = command
                 case walk.Finish(reply, state):
                     self._finish(reply, state)
                 case walk.Fork(node, payload, budget):
@@ -229,59 +292,89 @@ class ProcessActor(Actor[Any]):
         self._began = self._services.wall()
         node, script = command.node, command.node.script
         if script is not None:
-            start, services = self._start, self._services
-            settings = services.settings
-            self._run = services.numbers.next()
-            request = script_request(start, script.needs, settings.env, settings.url_base) if script.needs else EMPTY
-            services.pool.tell(
-                RunScript(
-                    self._run, start.flow.tenant, start.flow.hash, script, request, command.payload, command.previous,
-                    self.context.ref,
-                )
-            )  # fmt: skip
+            self._send_script(script, command.payload, command.previous, node.id)
             return
         kind = self._services.kinds.get(node.kind)
         if kind is None:
             self._event(walk.NodeFailed(NodeError("Type node not found", kind=node.kind)))
             return
-        key = f"{self._start.wid}:{node.id}:{command.visit}"
-        context = NodeContext(self._start.wid, self._start.flow.tenant, command.previous, command.payload, key)
-        self._task = asyncio.ensure_future(kind(node, context))
-        ref, visit = self.context.ref, command.visit
-        self._task.add_done_callback(lambda task: _report(task, ref, visit))
+        caller = self._caller(node.id, command.visit)
+        context = NodeContext(
+            self._start.wid, self._start.flow.tenant, command.previous, command.payload, caller.key, caller
+        )
+        self._set_out(kind(node, context))
+
+    def _send_script(self, script: Script, payload: bytes, previous: str, node: str) -> None:
+        start, services = self._start, self._services
+        settings = services.settings
+        self._run = services.numbers.next()
+        request = script_request(start, script.needs, settings.env, settings.url_base) if script.needs else EMPTY
+        flow = start.flow.hash if not self._guarding else script.key
+        services.pool.tell(
+            RunScript(self._run, start.flow.tenant, flow, script, request, payload, previous, self.context.ref)
+        )
+
+    def _set_out(self, work: Any) -> None:
+        """Do this outside the mailbox; its result comes back as `_Done`."""
+        self._work += 1
+        ref, number = self.context.ref, self._work
+        self._task = task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda done: ref.tell(_Done(number, _result(done))))
 
     def _finish(self, reply: Reply, state: ProcessState) -> None:
         self._well = state is ProcessState.END
         self._records.end(state)
-        self._reply(reply)
+        resumed = self._entrance.resumed if self._entrance is not None else None
+        changed = self._session is not None and self._session.changed
+        if not (changed or resumed or self._suspend or self._turned_from) or self._start.reply_to is NOBODY:
+            self._leave(reply, "")
+            return
+        self._set_out(
+            settle(reply, self.session, self._start, self._suspend, resumed, self._turned_from, self._services.wall())
+        )
+
+    def _leave(self, reply: Reply, session: str) -> None:
+        """The last thing a run does."""
+        stream = self._stream
+        if stream is None or not stream.begun:
+            self._reply(reply, session)
+        elif isinstance(reply, Failure):
+            stream.fail(reply.error)
+        else:
+            stream.finish(self._state.answer.body if self._state.answer is not None else b"")
+        text = self._services.triggers(self._start.flow.app).log
+        if text and self._start.flow.name != entrance.LOG_FLOW:
+            self._log_run(text, reply)
         self.context.stop()
 
-    def _reply(self, reply: Reply) -> None:
+    def _reply(self, reply: Reply, session: str) -> None:
         if self._replied:
             return
         self._replied = True
         wid, forked = self._start.wid, self._forked
         if isinstance(reply, Answer):
-            reply = Answer(reply.status, reply.content_type, reply.body, reply.headers, wid, forked)
+            reply = Answer(
+                reply.status, reply.content_type, reply.body, reply.headers, wid, forked, reply.file, session
+            )  # fmt: skip
         elif isinstance(reply, Failure):
             reply = Failure(reply.error, reply.node, wid, forked)
         self._start.reply_to.tell(reply)
 
+    async def _begin_stream(self, status: int, content_type: str, headers: Pairs) -> None:
+        """The head of a streamed answer leaves; the session before it, as ever."""
+        session = await self.session.commit() if self._session is not None else ""
+        if self._stream is None or self._replied:
+            raise RunCancelled("the run has been answered")
+        lines = (*self._state.headers, *headers)
+        self._reply(AnswerBegun(status, content_type, lines, self._start.wid, session, self._stream), session)
+
     def _fork(self, node: str, payload: bytes, budget: int) -> None:
         start, wid = self._start, self._services.new_wid()
-        first = start.start if start.start.first == node else _starting_at(start, node)
+        first = start.start if start.start.first == node else replace(start.start, first=node)
         branch = StartProcess(
-            wid,
-            start.flow,
-            first,
-            start.variables,
-            f"go_rutine_{wid}",
-            start.request,
-            payload,
-            start.durability,
-            NOBODY,
-            budget,
-        )
+            wid, start.flow, replace(first, auth=False), start.variables, f"go_rutine_{wid}", start.request, payload,
+            start.durability, NOBODY, budget,
+        )  # fmt: skip
         try:
             self._door.start(branch)
         except NflowError as refusal:
@@ -289,34 +382,73 @@ class ProcessActor(Actor[Any]):
             return
         self._forked = wid
 
+    def _log_run(self, text: str, reply: Reply) -> None:
+        try:
+            self._door.start(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps))
+        except NflowError as refusal:
+            self._services.log(self._start.wid, "log", "error", f"log() was not started: {refusal}")
+
     def _abandon(self) -> None:
         if self._run:
             self._services.pool.tell(CancelScript(self._run))
             self._run = 0
         if self._task is not None:
+            self._work += 1
             self._task.cancel()
             self._task = None
+        if self._calls is not None:
+            calls, self._calls = self._calls, None
+            calls.cancel()
+            if calls.open:
+                self._services.aftermath.add(calls.close())
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
-        node = self._performing.node.id if self._performing is not None else ""
+        node = self._performing.node.id if self._performing is not None else entrance.AUTH_NODE
         for level, text in logs:
             self._services.log(self._start.wid, node, level, text)
+
+    # --- host calls ---
 
     def _host_call(self, call: HostCall) -> None:
         if call.run != self._run:
             return
-        if self._host_calls is None:
-            self._host_calls = HostCalls(self.context, self._door, self._services.settings.host_call_seconds)
-        self._host_calls.serve(call)
+        if self._calls is None:
+            performing = self._performing
+            node, visit = (performing.node.id, performing.visit) if performing is not None else (entrance.AUTH_NODE, 0)
+            self._stream = self._stream or AnswerStream(self._begin_stream, nobody=self._start.reply_to is NOBODY)
+            services = self._services
+            self._calls = HostCalls(
+                self.context, self._door, services.functions, self._caller(node, visit), self._stream,
+                services.settings.host_call_seconds,
+            )  # fmt: skip
+        self._calls.serve(call)
+
+    def _caller(self, node: str, visit: int) -> Caller:
+        start, flow = self._start, self._start.flow
+        return Caller(
+            start.wid, flow.tenant, flow.app, flow.name, node, start.request, self.session,
+            self._services.settings.host_call_seconds, key=f"{start.wid}:{node}:{visit}",
+        )  # fmt: skip
+
+    def _new_records(self) -> RunRecords:
+        services = self._services
+        return RunRecords(
+            self._start, self.context.ref, services.journal, services.track, services.numbers.next, services.wall,
+            services.settings.hostname, (services.owner, services.epoch),
+        )  # fmt: skip
 
 
-def _report(task: asyncio.Task[Outcome], ref: Ref[Any], visit: int) -> None:
+def _first_state(start: StartProcess, max_steps: int) -> walk.WalkState:
+    budget = max_steps if start.max_steps is None else start.max_steps
+    return walk.WalkState(start.flow, max_steps, budget, start.durability is Durability.DURABLE, start.payload)
+
+
+def _result(task: asyncio.Task[Any]) -> Any:
     if task.cancelled():
-        ref.tell(_KindDone(visit, RunCancelled("the node was cancelled")))
-        return
-    error = task.exception()
-    ref.tell(_KindDone(visit, error if error is not None else task.result()))
+        return RunCancelled("the node was cancelled")
+    return task.exception() or task.result()
 
 
-def _starting_at(start: StartProcess, node: str) -> Start:
-    return replace(start.start, first=node)
+async def _closed(calls: HostCalls, event: walk.Event) -> walk.Event:
+    await calls.close()
+    return event

@@ -23,13 +23,13 @@ from actors.catalogue import Catalogue, Flows
 from actors.journal import Journal, JournalSettings
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
-from actors.process import RunSettings, Services
 from actors.processes import Admission, Processes
 from actors.retention import Retention
 from actors.sandbox.forker import Forker, ForkerFigures
 from actors.sandbox.launcher import ZygoteProcess
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
+from actors.services import RunSettings, Services
 from actors.stores.store import Store
 from actors.tracker import Tracker
 from protocol.flow import Realm

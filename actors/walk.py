@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from protocol.codec import loads_from_script
 from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
 from protocol.flow import Flow, Node
 from protocol.process import Answer, Failure, Pairs, ProcessState, Reply
@@ -32,6 +33,10 @@ class NodeDone(NamedTuple):
     payload: bytes
     answer: ScriptAnswer | None = None
     headers: Pairs = ()
+    status: int = 0
+    """What the status of an answer made of the last payload shall be; 0: not said."""
+    suspends: bool = False
+    """True: the run ends here and goes on with a later request (nFlow: `payload.break`)."""
 
 
 class NodeFailed(NamedTuple):
@@ -109,6 +114,15 @@ class Abandon:
     """The node that is being performed is no longer wanted: interrupt it."""
 
 
+class Suspend(NamedTuple):
+    """The run waits for its client: keep the payload, and the nodes that may be asked for."""
+
+    node: str
+    payload: bytes
+    offered: frozenset[str]
+    """Ids of the nodes that the suspended node's outputs lead to."""
+
+
 class Finish(NamedTuple):
     """The run is over; this is its one reply."""
 
@@ -116,7 +130,7 @@ class Finish(NamedTuple):
     state: ProcessState
 
 
-Command = Perform | Fork | StepEnded | Abandon | Finish
+Command = Perform | Fork | StepEnded | Abandon | Suspend | Finish
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -142,6 +156,7 @@ class WalkState(NamedTuple):
     awaiting: NodeDone | NodeFailed | None = None
     """What is to happen once the journal has the step."""
     ended: bool = False
+    status: int = 0
 
 
 def begin(state: WalkState, first: str) -> tuple[WalkState, tuple[Command, ...]]:
@@ -175,6 +190,22 @@ def advance(state: WalkState, event: Event) -> tuple[WalkState, tuple[Command, .
             return state, (Abandon(), *commands)
         case _:
             return state, ()
+
+
+def breaks(payload: bytes) -> bool:
+    """Whether the payload asks for the run's suspension: `break` is true, or "true" (Go)."""
+    value = loads_from_script(payload)
+    return isinstance(value, dict) and value.get("break") in (True, "true")
+
+
+def answered(state: WalkState, answer: Answer) -> tuple[WalkState, tuple[Command, ...]]:
+    """End before the first node with this answer."""
+    return (state, ()) if state.ended else (_with(state, ended=True), (Finish(answer, ProcessState.END),))
+
+
+def refused(state: WalkState, error: NflowError) -> tuple[WalkState, tuple[Command, ...]]:
+    """End before the first node: the run may not begin."""
+    return (state, ()) if state.ended else _fail(state, error)
 
 
 def _enter(
@@ -214,6 +245,7 @@ def _enter(
         visits,
         state.answer,
         state.headers,
+        status=state.status,
     )
     if steps > budget:
         state, commands = _fail(state, LimitExceeded("steps of one run", "server.max_steps", state.max_steps))
@@ -229,7 +261,7 @@ def _entered(visits: Mapping[str, int], node: Node) -> Mapping[str, int]:
 
 
 def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
-    ended = _step(state, node, event.next, event.payload)
+    ended = _step(state, node, event.next, event.payload, suspends=event.suspends)
     if state.durable:
         return _with(state, awaiting=event), (ended,)
     state, commands = _follow(state, node, event)
@@ -244,11 +276,11 @@ def _failed(state: WalkState, node: Node, event: NodeFailed) -> tuple[WalkState,
     return state, (ended, *commands)
 
 
-def _step(state: WalkState, node: Node, outcome: str, payload: bytes) -> StepEnded:
+def _step(state: WalkState, node: Node, outcome: str, payload: bytes, *, suspends: bool = False) -> StepEnded:
     target, ends = node.outputs.get(outcome), None
     if outcome == "!error":
         ends = ProcessState.ERROR
-    elif target is None or target not in state.flow.nodes:
+    elif suspends or target is None or target not in state.flow.nodes:
         ends = ProcessState.END
     visit = state.visits[node.id]
     return StepEnded(node, target or "", outcome, payload, visit, state.steps, wait=state.durable, ends=ends)
@@ -260,8 +292,12 @@ def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, t
         answer, headers = _told(state, event)
     state = WalkState(
         state.flow, state.max_steps, state.budget, state.durable, event.payload, node, state.previous, state.steps,
-        state.visits, answer, headers,
+        state.visits, answer, headers, status=event.status or state.status,
     )  # fmt: skip
+    if event.suspends:
+        offered = frozenset(target for target in node.outputs.values() if target is not None)
+        state, commands = _end(state, event.payload)
+        return state, (Suspend(node.id, event.payload, offered), *commands)
     return _enter(state, node.outputs.get(event.next), previous=node.id, payload=event.payload)
 
 
@@ -275,7 +311,7 @@ def _told(state: WalkState, event: NodeDone) -> tuple[ScriptAnswer | None, Pairs
         return first, _replaced(state.headers, event.headers)
     headers = _replaced(state.headers, second.headers + event.headers)
     if first is not None:
-        second = ScriptAnswer(first.status, first.content_type, first.body + second.body)
+        second = ScriptAnswer(first.status, first.content_type, first.body + second.body, (), first.file)
     return second, headers
 
 
@@ -292,11 +328,11 @@ def _end(
 ) -> tuple[WalkState, tuple[Command, ...]]:
     given = state.answer
     if given is not None:
-        answer = Answer(given.status, given.content_type, given.body, state.headers)
+        answer = Answer(given.status, given.content_type, given.body, state.headers, file=given.file)
     elif state.flow.answer_with_payload:
-        answer = Answer(200, "application/json", payload + b"\n", state.headers)
+        answer = Answer(state.status or 200, "application/json", payload + b"\n", state.headers)
     else:
-        answer = Answer(200, "", b"", state.headers)
+        answer = Answer(state.status or 200, "", b"", state.headers)
     return _with(state, ended=True), (Finish(answer, end),)
 
 
@@ -310,5 +346,5 @@ def _fail(
 def _with(state: WalkState, *, awaiting: NodeDone | NodeFailed | None = None, ended: bool = False) -> WalkState:
     return WalkState(
         state.flow, state.max_steps, state.budget, state.durable, state.payload, state.node, state.previous,
-        state.steps, state.visits, state.answer, state.headers, awaiting, ended,
+        state.steps, state.visits, state.answer, state.headers, awaiting, ended, state.status,
     )  # fmt: skip

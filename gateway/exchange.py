@@ -7,8 +7,10 @@ begun, the answer is its one reply. Only a GET or HEAD is cancelled when its cli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -19,7 +21,7 @@ from gateway import statuses, translate
 from gateway.statuses import ErrorAnswer
 from protocol.errors import BadDocument, NflowError
 from protocol.flow import Durability
-from protocol.process import Answer, CancelProcess, Failure, Reply, Request
+from protocol.process import Answer, AnswerBegun, CancelProcess, Failure, Pairs, Reply, Request
 from protocol.routing import Match
 
 SERVER = "nflow"
@@ -46,28 +48,41 @@ class ServerSettings:
     access_log: bool = False
 
 
+class SessionCookie(Protocol):
+    """The cookie that names a client's session."""
+
+    def find(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Id of the session whose genuine cookie is among these header lines; empty when there is none."""
+
+    def line(self, session: str, *, https: bool) -> str:
+        """The Set-Cookie line that gives the client this session."""
+
+
 class Exchanges:
     """All workflow requests of one gateway."""
 
-    __slots__ = ("_admission", "_new_wid", "_settings", "arriving", "waiting")
+    __slots__ = ("_admission", "_cookie", "_new_wid", "_settings", "arriving", "waiting")
 
-    def __init__(self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str], cookie: SessionCookie
+    ) -> None:
         self._settings = settings
         self._admission = admission
+        self._cookie = cookie
         self._new_wid = new_wid
         self.arriving = 0
         """Requests whose body is being received."""
         self.waiting: set[ReplySlot[Reply]] = set()
         """Where the answers of the requests under way will come."""
 
-    async def answer(self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str) -> web.Response:
+    async def answer(
+        self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str
+    ) -> web.StreamResponse:
         """The response to a request that was routed to `match`."""
         try:
             body = await self._body(request) if request.body_exists else b""
         except _BadBodyError as bad:
             return error_response(bad.answer)
-        if match.start.auth:
-            return error_response(statuses.AUTH_NOT_SERVED)
         slot: ReplySlot[Reply] = ReplySlot()
         wid = self._new_wid()
         try:
@@ -77,7 +92,8 @@ class Exchanges:
                 translate.parse_form(content_type, body), request._message.raw_headers, body, _peer(request),
                 "http",
             )  # fmt: skip
-            start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot)
+            session = self._cookie.find(asked.headers) if "Cookie" in request.headers else ""
+            start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot, session)
             process = self._admission.start(start)
         except BadDocument as error:
             return error_response(statuses.plain(400, str(error)))
@@ -86,6 +102,8 @@ class Exchanges:
         self.waiting.add(slot)
         try:
             reply = await slot
+            if isinstance(reply, AnswerBegun):
+                return await self._streamed(request, reply)
         except asyncio.CancelledError:
             finish = match.start.finish_on_disconnect
             if not (request.method not in SAFE_METHODS if finish is None else finish):
@@ -93,7 +111,29 @@ class Exchanges:
             raise
         finally:
             self.waiting.discard(slot)
-        return self._response(reply, match)
+        response = self._response(reply, match)
+        if isinstance(reply, Answer) and reply.session:
+            response.headers.add("Set-Cookie", self._cookie.line(reply.session, https=request.secure))
+        return response
+
+    async def _streamed(self, request: web.BaseRequest, begun: AnswerBegun) -> web.StreamResponse:
+        """Send the chunks as they come. A client that takes nothing for `body_seconds` counts as gone."""
+        lines = self._lines(begun.headers, begun.content_type, begun.wid, "")
+        if begun.session:
+            lines.append(("Set-Cookie", self._cookie.line(begun.session, https=request.secure)))
+        response = web.StreamResponse(status=begun.status, headers=lines)
+        seconds = self._settings.body_seconds
+        async with contextlib.aclosing(begun.chunks.__aiter__()) as chunks:
+            try:
+                await response.prepare(request)
+                async for chunk in chunks:
+                    async with asyncio.timeout(seconds):
+                        await response.write(chunk)
+                await response.write_eof()
+            except (NflowError, TimeoutError, ConnectionError):  # a cut answer must not look like a whole one
+                if request.transport is not None:
+                    request.transport.abort()
+        return response
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         limit = self._settings.max_body
@@ -118,9 +158,9 @@ class Exchanges:
         finally:
             self.arriving -= 1
 
-    def _response(self, reply: Reply, match: Match) -> web.Response:
+    def _response(self, reply: Answer | Failure, match: Match) -> web.Response:
         match reply:
-            case Answer(status, content_type, body, headers, wid, forked):
+            case Answer(status, content_type, body, headers, wid, forked, _, _):
                 if status < 200:  # no end of a response: the client would wait for another
                     status, content_type = 500, "application/json"
                     body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
@@ -129,6 +169,9 @@ class Exchanges:
                 answer = statuses.error_answer(error, found, debug=self._settings.debug)
                 status, body, headers = answer.status, answer.body, answer.headers
                 content_type = "application/json" if body else ""
+        return web.Response(status=status, body=body, headers=self._lines(headers, content_type, wid, forked))
+
+    def _lines(self, headers: Pairs, content_type: str, wid: str, forked: str) -> list[tuple[str, str]]:
         lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
         for name, value in headers:
             if name == "Content-Type":
@@ -139,7 +182,7 @@ class Exchanges:
             lines.append(("Content-Type", content_type))
         if forked:
             lines.append(("Dromedary-Wid-2", forked))
-        return web.Response(status=status, body=body, headers=lines)
+        return lines
 
 
 class _BadBodyError(Exception):

@@ -27,7 +27,7 @@ import uvloop
 from actors.catalogue import Catalogue
 from actors.journal import JournalSettings
 from actors.kernel import ChildSpec, System
-from actors.process import RunSettings
+from actors.services import RunSettings
 from actors.processes import Admission
 from actors.sandbox.pool import PoolSettings
 from actors.stores.sqlite import SqliteSettings
@@ -146,9 +146,19 @@ class Runtime:
         served = endpoints(settings.monitor, health, metrics)
         return ChildSpec(
             "gateway",
-            lambda: Gateway(asked, self.catalogue, self.admission, self.figures, served, self._new_wid, self.listening),
+            lambda: Gateway(
+                asked, self.catalogue, self.admission, self.figures, served, self._new_wid, self.listening, _NoCookie()
+            ),
             shutdown_seconds=server.drain_seconds + 1.0,
         )
+
+
+class _NoCookie:
+    def find(self, headers: Any) -> str:
+        return ""
+
+    def line(self, session: str, *, https: bool) -> str:
+        return ""
 
 
 def run(main: Callable[[], Any]) -> Any:

@@ -20,7 +20,16 @@ from actors.catalogue import Catalogue
 from actors.kernel import Actor
 from actors.processes import Admission
 from gateway import statuses
-from gateway.exchange import SAFE_METHODS, SERVER, UNREADABLE, Exchanges, ServerSettings, error_response, one_line
+from gateway.exchange import (
+    SAFE_METHODS,
+    SERVER,
+    UNREADABLE,
+    Exchanges,
+    ServerSettings,
+    SessionCookie,
+    error_response,
+    one_line,
+)
 from gateway.monitoring.figures import Figures
 from protocol.errors import Unavailable
 from protocol.process import Failure
@@ -51,13 +60,14 @@ class Gateway(Actor[None]):
         endpoints: Mapping[str, Endpoint],
         new_wid: Callable[[], str],
         listening: Listening,
+        cookie: SessionCookie,
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._admission = admission
         self._figures = figures
         self._endpoints = endpoints
-        self._exchanges = Exchanges(settings, admission, new_wid)
+        self._exchanges = Exchanges(settings, admission, new_wid, cookie)
         self._listening = listening
         self._runner: web.ServerRunner | None = None
         self._log = structlog.get_logger("gateway")
@@ -128,6 +138,7 @@ class Gateway(Actor[None]):
         figures, began = self._figures, monotonic()
         figures.active += 1
         status, workflow = 499, False
+        response: web.StreamResponse
         try:
             raw_path, _, query_string = request.raw_path.partition("?")
             endpoint = self._endpoints.get(raw_path)

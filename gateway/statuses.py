@@ -19,6 +19,8 @@ from protocol.errors import (
     LimitExceeded,
     NflowError,
     NodeError,
+    NoLogin,
+    NotWaiting,
     Overloaded,
     RunCancelled,
     SandboxLost,
@@ -27,6 +29,7 @@ from protocol.errors import (
 )
 from protocol.flow import Node
 from protocol.process import Pairs
+from protocol.sessions import SessionEnded
 
 SOURCE_KEYS = frozenset({"code", "compile", "script"})
 
@@ -40,10 +43,6 @@ class ErrorAnswer:
     headers: Pairs = ()
 
 
-# A flow that asks for a login is never served without one.
-AUTH_NOT_SERVED = ErrorAnswer(
-    501, go_json({"error": "this workflow asks for a login (nflow_auth), which this release cannot check"})
-)
 NOT_FOUND = ErrorAnswer(404, go_json({"code": 404, "message": "not found"}))
 
 
@@ -64,6 +63,12 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
         case Overloaded() | Unavailable():
             return unavailable(str(error), error.retry_after)
         case SandboxLost() | Expired():
+            return unavailable(str(error), 1.0)
+        case NotWaiting():
+            return plain(409, str(error))
+        case NoLogin():
+            return ErrorAnswer(500, go_json({"error": str(error)}))
+        case SessionEnded():
             return unavailable(str(error), 1.0)
         case RunCancelled():
             return ErrorAnswer(200, b"")

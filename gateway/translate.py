@@ -17,6 +17,7 @@ from protocol.refs import Recipient
 from protocol.routing import Match
 
 MAX_FIELDS = 1_000
+NEXT_NODE = "nflow_next_node_run"
 FORM = "application/x-www-form-urlencoded"
 FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -40,19 +41,34 @@ def parse_form(content_type: str, body: bytes) -> Pairs:
 
 
 def start_process(
-    wid: str, match: Match, request: Request, content_type: str, default: Durability, reply_to: Recipient[Reply]
+    wid: str,
+    match: Match,
+    request: Request,
+    content_type: str,
+    default: Durability,
+    reply_to: Recipient[Reply],
+    session: str = "",
 ) -> StartProcess:
     """The message that begins a run. Raises BadDocument for a body the flow must have as JSON and that is none."""
     start = match.start
-    payload = EMPTY
+    payload, resume = EMPTY, match.resume_node or ""
     if request.query or request.form:
         payload = first_payload(request.query, request.form)
+        resume = resume or _next_node(request.form) or _next_node(request.query)
     if start.body_as_payload and request.body and not request.form:
         payload = _body_payload(request, content_type, payload)
     return StartProcess(
         wid, match.flow, start, match.variables, match.endpoint, request, payload,
-        start.durability if start.durability is not None else default, reply_to,
+        start.durability if start.durability is not None else default, reply_to, None, session, resume,
     )  # fmt: skip
+
+
+def _next_node(pairs: Pairs) -> str:
+    """Where a form asks to go on (nFlow)."""
+    for name, value in pairs:
+        if name == NEXT_NODE:
+            return value
+    return ""
 
 
 def _body_payload(request: Request, content_type: str, otherwise: bytes) -> bytes:

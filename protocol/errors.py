@@ -7,6 +7,8 @@
      │   ├─ ScriptError      the script threw, or does not compile
      │   ├─ LimitExceeded    the script used more than a limit allows; names limit and key
      │   ├─ NodeError        a node cannot be run as it is drawn
+     │   ├─ NotWaiting       no suspended run of this client waits where it wants to go on
+     │   ├─ NoLogin          the flow asks for a login and nothing here can check it
      │   ├─ CallRefused      a host function says no: thrown into the script that called it
      │   └─ RunCancelled     somebody asked for the end of the run
      ├─ BadDocument          a flow document or configuration with every problem and its path
@@ -88,6 +90,14 @@ class NodeError(Refusal):
         super().__init__(message)
         self.kind = kind
         """The node's unknown type, where that is the problem."""
+
+
+class NotWaiting(Refusal):
+    """No run of yours waits at this node; begin again."""
+
+
+class NoLogin(Refusal):
+    """This workflow asks for a login, and the server has no auth() to check it with."""
 
 
 class CallRefused(Refusal):

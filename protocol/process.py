@@ -8,7 +8,7 @@ The gateway spawns a process with `StartProcess` and gets exactly one `Answer` o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -90,7 +90,7 @@ class AnswerBegun(NamedTuple):
 class Chunks(Protocol):
     """The rest of a streamed answer, for its one reader."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
         """Chunks in order. Asking for the next one says that the last was taken. Raises the run's NflowError when it
         failed on the way: the answer is then cut off, not ended."""
 

@@ -9,7 +9,7 @@ which is logged. It never blocks the loop, and ends within the call's deadline: 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,8 +32,21 @@ class SessionView(Protocol):
     async def write(self, name: str, values: Mapping[str, Any]) -> None:
         """Merge values into one map; a session begins where there is none. CallRefused: it grows too large."""
 
+    async def remove(self, name: str, keys: Iterable[str]) -> None:
+        """Remove keys of one map."""
+
     async def delete(self, name: str) -> None:
         """Remove one map."""
+
+    async def rotate(self) -> None:
+        """Give the session a new id, as is due when its user changes; the old one ends."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether `commit` has anything to write."""
+
+    async def commit(self) -> str:
+        """Write all changes together. Returns the id of a session that began or changed its id, else empty."""
 
 
 class Holds:
@@ -59,6 +72,11 @@ class Holds:
         """The thing was closed in the ordinary way."""
         self._things.pop(key, None)
         self._closers.pop(key, None)
+
+    @property
+    def any(self) -> bool:
+        """Whether something is held."""
+        return bool(self._closers)
 
     async def close(self) -> None:
         """Close whatever is still held, in reverse order; a closer that fails does not stop the others."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from actors.functions.caller import Caller
 from protocol.flow import Node
 from protocol.sandbox import ScriptAnswer
 
@@ -32,6 +33,8 @@ class NodeContext:
     payload: bytes
     key: str
     """Idempotency key of this visit: `process:node:visit`."""
+    caller: Caller | None = None
+    """The run as host functions see it: its request, its session."""
 
 
 NodeKind = Callable[[Node, NodeContext], Awaitable[Outcome]]

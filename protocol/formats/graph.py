@@ -235,15 +235,17 @@ def _text(data: Mapping[str, Any], keys: tuple[str, ...], at: str, findings: Fin
     return None
 
 
-def _auth(data: Mapping[str, Any], at: str, findings: Findings) -> bool:
-    """Any text but "false" asks for it, the empty one too (Go: engine, auth hook)."""
+def asks_for_login(data: Mapping[str, Any]) -> bool:
+    """Whether this node's `nflow_auth` asks for it: any text but "false" does, the empty one too (Go: auth hook)."""
     flag = data.get("nflow_auth", False)
-    if isinstance(flag, str):
-        return flag != "false"
-    if isinstance(flag, bool) or flag is None:
-        return bool(flag)
-    findings.error(join(at, "nflow_auth"), f'must be "true", "false" or a boolean, not {_word(flag)}')
-    return True
+    return flag != "false" if isinstance(flag, str) else bool(flag)
+
+
+def _auth(data: Mapping[str, Any], at: str, findings: Findings) -> bool:
+    flag = data.get("nflow_auth", False)
+    if not isinstance(flag, str | bool | None):
+        findings.error(join(at, "nflow_auth"), f'must be "true", "false" or a boolean, not {_word(flag)}')
+    return asks_for_login(data)
 
 
 def _durability(data: Mapping[str, Any], at: str, findings: Findings) -> Durability | None:

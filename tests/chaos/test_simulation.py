@@ -16,7 +16,7 @@ from typing import Any
 from actors.catalogue import Catalogue
 from actors.journal import JournalSettings
 from actors.kernel import Actor, ActorState, ChildSpec, ManualClock, System
-from actors.process import RunSettings
+from actors.services import RunSettings
 from actors.processes import Admission
 from actors.sandbox.fake import FakeSandbox, Ledger
 from actors.sandbox.pool import PoolSettings

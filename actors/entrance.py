@@ -1,0 +1,111 @@
+"""Where a run begins: at the start's first node, or where a suspended one waits, behind the login its start asks for.
+
+Resuming is allowed only by what the client's own session holds: the run was suspended there, and the node asked for was
+offered to it. The login is checked again at every resume. What checks it is the app's `auth()` (a script, given the
+profile; its `next` says where to go: the node, another, "login", "break"), or an authenticator plugin in its place.
+Pure but for the session's reads; the process actor does what comes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from actors.functions.caller import Caller, SessionView
+from actors.sessions import suspended
+from protocol.codec import dumps, loads_from_script
+from protocol.errors import NoLogin
+from protocol.flow import Flow, Node, Script
+from protocol.formats.graph import asks_for_login
+from protocol.formats.script import Place, Source, build
+from protocol.process import Pairs, StartProcess
+
+LOGIN_PATH = "/nflow_login"
+AUTH_NODE = "auth"
+AUTH_SESSION = "auth-session"
+"""Map of the session: `redirect_url`, where the client wanted to go."""
+PROFILE_MAP = "auth_session"
+PROFILE_KEY = "profile"
+"""JSON text (Go)."""
+LOG_FLOW = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an authenticator says of a request."""
+
+    allowed: bool
+    user: dict[str, Any] | None = None
+    """Becomes the profile of the session; None leaves it as it is."""
+    redirect: str = ""
+    """Where a client that is not allowed is sent; empty: 401."""
+
+
+Authenticator = Callable[[Caller], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """An app's own scripts around its runs; empty texts where it has none."""
+
+    auth: str = ""
+    """Defines `auth()`."""
+    log: str = ""
+    """Defines `log()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where and with what a run begins."""
+
+    flow: Flow
+    first: str
+    payload: bytes
+    variables: Pairs
+    resumed: suspended.Suspended | None = None
+    login: bool = False
+    """A login must be checked before the first node."""
+
+
+async def entrance(
+    start: StartProcess, session: SessionView, version: Callable[[str, str, str], Flow | None]
+) -> Entrance:
+    """Find out. Raises NotWaiting, Unavailable."""
+    if not start.resume:
+        return Entrance(start.flow, start.start.first, start.payload, start.variables, login=start.start.auth)
+    kept = suspended.resume(await session.read(suspended.MAP), start.flow.app, start.flow.name, start.resume)
+    flow = version(kept.app, kept.flow, kept.hash) or start.flow
+    node = flow.nodes.get(start.resume)
+    if node is None:
+        raise suspended.not_waiting(start.resume)
+    payload = suspended.merge(kept.payload, start.payload)
+    variables = {**dict(kept.variables), **dict(start.variables)}
+    login = start.start.auth or asks_for_login(node.data)
+    return Entrance(flow, node.id, payload, tuple(variables.items()), kept, login)
+
+
+async def profile_of(session: SessionView) -> Any:
+    """Who the client is; None: nobody."""
+    text = (await session.read(PROFILE_MAP)).get(PROFILE_KEY)
+    return loads_from_script(text.encode()) if isinstance(text, str) and text else None
+
+
+def login_script(text: str, app: str, flow: str) -> Script:
+    """`auth.js` as a script: its globals come as the payload, and it is called."""
+    if not text:
+        raise NoLogin
+    source = f"var {{profile, auth_flag, url_access}} = payload; next = payload.next; {text}\n;return auth();"
+    return build(Source(source, "async" if "await" in text else "body"), {}, Place(app, flow, AUTH_NODE, {}))
+
+
+def login_payload(profile: Any, target: str, path: str) -> bytes:
+    """What `auth()` sees: the profile (null: nobody), the node it guards, the path that was asked for."""
+    return dumps({"profile": profile, "auth_flag": True, "url_access": path, "next": target})
+
+
+def log_flow(text: str, app: str) -> Flow:
+    """A flow of one node that calls the app's `log()` with the entry as its payload."""
+    source = Source(f"{text}\n;return log(payload);", "async" if "await" in text else "body")
+    script = build(source, {}, Place(app, LOG_FLOW, LOG_FLOW, {}))
+    return Flow(app, LOG_FLOW, {LOG_FLOW: Node(LOG_FLOW, "js", LOG_FLOW, {"type": "js"}, {}, script)}, (), script.key)

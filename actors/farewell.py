@@ -1,0 +1,76 @@
+"""The end of a run: what of it stays in the client's session, written before its answer leaves, and its log entry."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from actors.entrance import AUTH_SESSION, LOG_FLOW, log_flow
+from actors.functions.caller import SessionView
+from actors.services import NOBODY
+from actors.sessions import suspended
+from actors.walk import Suspend
+from protocol.codec import dumps
+from protocol.errors import NflowError
+from protocol.flow import Durability, Start
+from protocol.process import Answer, AnswerBegun, Failure, Reply, StartProcess
+
+
+class Farewell(NamedTuple):
+    """All is written: this may be answered."""
+
+    reply: Reply
+    session: str
+    """Id of a session that began, or changed its id; else empty."""
+
+
+async def settle(
+    reply: Reply,
+    session: SessionView,
+    start: StartProcess,
+    suspend: Suspend | None,
+    resumed: suspended.Suspended | None,
+    turned_from: str,
+    created: float,
+) -> Farewell:
+    """Write what must be there when the client comes again. What cannot be written is the answer."""
+    flow = start.flow
+    try:
+        if suspend is not None:
+            waiting = suspended.Suspended(
+                flow.app, flow.name, flow.hash, suspend.node, suspend.payload.decode(), start.variables,
+                suspend.offered, start.wid, created,
+            )  # fmt: skip
+            kept = suspended.offer(await session.read(suspended.MAP), waiting, resumed)
+            await session.remove(suspended.MAP, kept.drop)
+            await session.write(suspended.MAP, kept.put)
+        elif resumed is not None and not isinstance(reply, Failure):
+            ended = suspended.begin_fresh(await session.read(suspended.MAP), flow.app, flow.name)
+            await session.remove(suspended.MAP, ended)
+        if turned_from:
+            await session.write(AUTH_SESSION, {"redirect_url": turned_from})
+        return Farewell(reply, await session.commit())
+    except NflowError as error:
+        return Farewell(reply if isinstance(reply, Failure) else Failure(error), "")
+
+
+def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int) -> StartProcess:
+    """The run that calls the app's `log()` with what happened in this one. Nobody waits for it."""
+    match reply:
+        case Answer(status) | AnswerBegun(status):
+            outcome, told = status, ""
+        case Failure(error):
+            outcome, told = 0, str(error)
+    entry = {
+        "wid": start.wid,
+        "app": start.flow.app,
+        "flow": start.flow.name,
+        "method": start.request.method,
+        "path": start.request.path,
+        "status": outcome,
+        "error": told,
+        "steps": steps,
+    }
+    way_in = Start(LOG_FLOW, "ANY", "", LOG_FLOW)
+    return StartProcess(
+        wid, log_flow(text, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE, NOBODY
+    )

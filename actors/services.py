@@ -1,0 +1,123 @@
+"""Whom a run talks to, and what of the configuration it obeys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from actors.entrance import Authenticator, Triggers
+from actors.functions.caller import Functions, SessionView
+from actors.nodes.registry import Registry
+from actors.sessions.lone import LoneSession
+from protocol.flow import Flow
+from protocol.process import Reply, StartProcess
+from protocol.refs import Recipient, Ref
+from protocol.tracking import TrackerRow
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What of the configuration a run obeys."""
+
+    max_steps: int = 10_000
+    process_seconds: float = 300.0
+    host_call_seconds: float = 30.0
+    hostname: str = ""
+    url_base: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Numbers:
+    """Counts up: run and record numbers, unique in the system."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """The next number."""
+        self._last += 1
+        return self._last
+
+
+class Aftermath:
+    """Work that outlives its run, such as closing what a killed script held open."""
+
+    __slots__ = ("tasks",)
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+def _no_version(app: str, flow: str, content: str) -> Flow | None:
+    return None
+
+
+def _no_session(session_id: str) -> SessionView:
+    return LoneSession()
+
+
+def _no_triggers(app: str) -> Triggers:
+    return Triggers()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Whom a run talks to."""
+
+    pool: Recipient[Any]
+    kinds: Registry
+    settings: RunSettings
+    wall: Callable[[], float]
+    """Unix time in seconds."""
+    new_wid: Callable[[], str]
+    log: Callable[[str, str, str, str], None]
+    """Takes (process id, node id, level, text) of each console line."""
+    journal: Recipient[Any] | None = None
+    track: Callable[[TrackerRow], None] | None = None
+    numbers: Numbers = field(default_factory=Numbers)
+    owner: str = ""
+    epoch: int = 0
+    functions: Functions = field(default_factory=dict)
+    session: Callable[[str], SessionView] = _no_session
+    """Makes one run's view of the session with this id; empty id: one may begin."""
+    version: Callable[[str, str, str], Flow | None] = _no_version
+    """The flow of (app, name, hash), if it is still known."""
+    triggers: Callable[[str], Triggers] = _no_triggers
+    """The scripts around the runs of an app."""
+    authenticator: Authenticator | None = None
+    aftermath: Aftermath = field(default_factory=Aftermath)
+
+
+class Door(Protocol):
+    """What a run needs of the admission: start a fork, find another run, leave."""
+
+    def start(self, start: StartProcess) -> Ref[Any]:
+        """Begin a run."""
+
+    def cancel(self, wid: str, reason: str) -> bool:
+        """Ask a run to end."""
+
+    def left(self, wid: str, *, well: bool) -> None:
+        """This run has ended."""
+
+
+class Nobody:
+    """The reply slot of a fork: its answers go nowhere."""
+
+    __slots__ = ()
+
+    def tell(self, message: Reply) -> None:
+        """Swallow it."""
+
+
+NOBODY = Nobody()
