@@ -61,7 +61,8 @@
       return new Later((_, reject) => reject(error));
     }
   };
-  const { c, begin, formOf, head, body } = context({ encode, indent }, grow, { call, send });
+  const { c, begin, formOf, head, body } = context({ encode, indent }, grow,
+    { call, send, log: (level, values) => log(level, values) });
 
   // --- console -------------------------------------------------------------------------------------------------------
 

@@ -241,14 +241,22 @@ def check_version() -> None:
 
 
 def prelude_source() -> str:
-    """The four files of the prelude as one expression: a function to link a realm with."""
-    parts = {name: (_HERE / f"{name}.js").read_text("utf-8") for name in ("prelude", "gojson", "context", "playbook")}
+    """The files of the prelude as one expression: a function to link a realm with."""
+    parts = {name: (_HERE / f"{name}.js").read_text("utf-8") for name in ("prelude", "gojson", "playbook")}
     return (
         "(function (shared, outputLimit, logLimit) { 'use strict';"
         f" const hostCall = globalThis.{SLOT}; delete globalThis.{SLOT};"
         f" return (\n{parts['playbook']})(hostCall, outputLimit, logLimit, shared,"
-        f" {parts['prelude']}, {parts['gojson']}, {parts['context']}); }})"
+        f" {parts['prelude']}, {parts['gojson']}, {_context_source()}); }})"
     )
+
+
+def _context_source() -> str:
+    """`c`, of its files: an expression that takes what `context.js` takes after its parts."""
+    names = {"cookies": "cookies", "request": "request", "answer": "answer", "xml": "xml", "manual": "manual_context"}
+    parts = ", ".join(f"{part}: {(_HERE / f'{name}.js').read_text('utf-8')}" for part, name in names.items())
+    context = (_HERE / "context.js").read_text("utf-8")
+    return f"(...given) => (\n{context})({{ {parts} }}, ...given)"
 
 
 def stops_scripts(engine: Engine) -> bool:

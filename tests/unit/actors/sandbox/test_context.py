@@ -63,7 +63,7 @@ REQUEST = {
         ("(c.Set('k', [1]), c.Get('k'))", [1]),
         ("c.Get('unset')", None),
         ("c.Get('__proto__')", None),
-        ("typeof c.request + typeof c.response", "undefinedundefined"),
+        ("typeof c.request + typeof c.response", "objectobject"),
     ],
 )
 def test_readers(bench: Any, expression: str, expected: object) -> None:
