@@ -9,7 +9,7 @@ Pure but for the session's reads; the process actor does what comes of it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.functions.caller import Caller, SessionView
@@ -19,7 +19,9 @@ from protocol.errors import NoLogin
 from protocol.flow import Flow, Node, Script
 from protocol.formats.graph import asks_for_login
 from protocol.formats.script import Place, Source, build
-from protocol.process import Pairs, StartProcess
+from protocol.process import Answer, Pairs, StartProcess
+from protocol.refs import NOBODY
+from protocol.sandbox import ScriptResult
 
 LOGIN_PATH = "/nflow_login"
 AUTH_NODE = "auth"
@@ -85,6 +87,15 @@ async def entrance(
     return Entrance(flow, node.id, payload, tuple(variables.items()), kept, login)
 
 
+def branch_start(start: StartProcess, wid: str, node: str, payload: bytes, budget: int) -> StartProcess:
+    """The run of a forked branch: it begins at `node`, behind no login of its own, and answers nobody."""
+    first = replace(start.start, first=node, auth=False)
+    return StartProcess(
+        wid, start.flow, first, start.variables, f"go_rutine_{wid}", start.request, payload, start.durability, NOBODY,
+        budget,
+    )  # fmt: skip
+
+
 async def profile_of(session: SessionView) -> Any:
     """Who the client is; None: nobody."""
     text = (await session.read(PROFILE_MAP)).get(PROFILE_KEY)
@@ -102,6 +113,19 @@ def login_script(text: str, app: str, flow: str) -> Script:
 def login_payload(profile: Any, target: str, path: str) -> bytes:
     """What `auth()` sees: the profile (null: nobody), the node it guards, the path that was asked for."""
     return dumps({"profile": profile, "auth_flag": True, "url_access": path, "next": target})
+
+
+def turned_away(result: ScriptResult) -> Answer | None:
+    """What the client gets when `auth()` does not let it in; None when it does."""
+    answer = result.answer
+    headers = (*result.headers, *(answer.headers if answer is not None else ()))
+    if result.next == "login":
+        return Answer(307, "", b"", (*headers, ("Location", LOGIN_PATH)))
+    if result.next != "break":
+        return None
+    if answer is None:
+        return Answer(result.status or 200, "", b"", headers)
+    return Answer(answer.status, answer.content_type, answer.body, headers, file=answer.file)
 
 
 def log_flow(text: str, app: str) -> Flow:

@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 from actors.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.functions.caller import SessionView
-from actors.services import NOBODY
 from actors.sessions import suspended
 from actors.walk import Suspend
 from protocol.codec import dumps
 from protocol.errors import NflowError
 from protocol.flow import Durability, Start
 from protocol.process import Answer, AnswerBegun, Failure, Reply, StartProcess
+from protocol.refs import NOBODY
 
 
 class Farewell(NamedTuple):
     """All is written: this may be answered."""
 
-    reply: Reply
+    reply: Answer | Failure
     session: str
     """Id of a session that began, or changed its id; else empty."""
 
 
 async def settle(
-    reply: Reply,
+    reply: Answer | Failure,
     session: SessionView,
     start: StartProcess,
     suspend: Suspend | None,

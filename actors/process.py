@@ -9,11 +9,11 @@ tracker (rows nobody waits for), the sessions and, for host calls, to the sandbo
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from actors import entrance, walk
-from actors.answer_stream import AnswerStream
+from actors.client import Client
 from actors.entrance import Entrance, Verdict
 from actors.farewell import Farewell, log_start, settle
 from actors.functions.caller import Caller, SessionView
@@ -22,23 +22,14 @@ from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
 from actors.run_records import RunRecords
-from actors.services import NOBODY, Door, Services
+from actors.services import Door, Services
 from actors.sessions.lone import LoneSession
 from actors.walk import breaks
 from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError, RunCancelled
 from protocol.flow import Durability, Script
-from protocol.process import (
-    Answer,
-    AnswerBegun,
-    CancelProcess,
-    Failure,
-    Pairs,
-    ProcessState,
-    Reply,
-    RunExpired,
-    StartProcess,
-)
+from protocol.process import Answer, CancelProcess, Failure, ProcessState, RunExpired, StartProcess
+from protocol.refs import NOBODY
 from protocol.sandbox import CancelScript, HostCall, RunScript, ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, Recorded
 
@@ -55,8 +46,8 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_calls", "_door", "_entrance", "_forked", "_guarding", "_performing", "_records", "_replied", "_run",
-        "_services", "_session", "_start", "_state", "_stream", "_suspend", "_task", "_turned_from", "_well", "_work",
+        "_began", "_calls", "_client", "_door", "_entrance", "_guarding", "_performing", "_records", "_run",
+        "_services", "_session", "_start", "_state", "_suspend", "_task", "_turned_from", "_well", "_work",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:
@@ -70,16 +61,14 @@ class ProcessActor(Actor[Any]):
         self._run = 0
         self._performing: walk.Perform | None = None
         self._began = 0.0
-        self._forked = ""
+        self._client = Client(start, lambda: self.session)
         self._task: asyncio.Task[Any] | None = None
         self._work = 0
         self._calls: HostCalls | None = None
         self._session: SessionView | None = None
-        self._stream: AnswerStream | None = None
         self._suspend: walk.Suspend | None = None
         self._turned_from = ""
         """The path whose login failed: kept for after the login."""
-        self._replied = False
         self._well = False
         self._records: RunRecords
 
@@ -88,8 +77,7 @@ class ProcessActor(Actor[Any]):
         start = self._start
         self._records = self._new_records()
         if start.resume or start.start.auth:
-            version = self._services.version
-            self._set_out(entrance.entrance(start, self.session, version))
+            self._set_out(entrance.entrance(start, self.session, self._services.version))
             return
         self._records.begin()
         self._state, commands = walk.begin(self._state, start.start.first)
@@ -130,11 +118,7 @@ class ProcessActor(Actor[Any]):
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""
         self._abandon()
-        ended = Crashed(RuntimeError("the process actor ended early"), self._start.wid)
-        if not self._replied:
-            self._reply(Failure(ended), "")
-        if self._stream is not None:
-            self._stream.fail(ended)  # unless it has ended
+        self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
         self._door.left(self._start.wid, well=self._well)
 
     @property
@@ -194,9 +178,8 @@ class ProcessActor(Actor[Any]):
             return
         payload = result.payload
         suspends = b'"break"' in payload and breaks(payload)
-        self._script_over(
-            walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
-        )  # fmt: skip
+        done = walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
+        self._script_over(done)
 
     def _script_over(self, event: walk.Event) -> None:
         """The script's end is an event once what it held open is closed."""
@@ -227,24 +210,20 @@ class ProcessActor(Actor[Any]):
     async def _login(self, target: str) -> Verdict | bytes:
         authenticator = self._services.authenticator
         if authenticator is not None:
-            return await authenticator(self._caller(entrance.AUTH_NODE, 0))
+            return await authenticator(self._caller())
         profile = await entrance.profile_of(self.session)
         return entrance.login_payload(profile, target, self._start.endpoint)
 
     def _login_ended(self, result: ScriptResult) -> None:
         self._run, self._guarding, self._calls = 0, False, None
+        turned = entrance.turned_away(result)
+        if turned is not None:
+            self._turn_away(turned)
+            return
         answer = result.answer
         headers = (*result.headers, *(answer.headers if answer is not None else ()))
-        if result.next == "login":
-            self._turn_away(Answer(307, "", b"", (*headers, ("Location", entrance.LOGIN_PATH))))
-        elif result.next == "break":
-            given = Answer(result.status or 200, "", b"", headers)
-            if answer is not None:
-                given = Answer(answer.status, answer.content_type, answer.body, headers, file=answer.file)
-            self._turn_away(given)
-        else:
-            self._state = self._state._replace(answer=answer, headers=headers, status=result.status)
-            self._walk(result.next)
+        self._state = self._state._replace(answer=answer, headers=headers, status=result.status)
+        self._walk(result.next)
 
     def _judged(self, verdict: Verdict) -> None:
         if verdict.allowed and self._entrance is not None:
@@ -298,17 +277,15 @@ class ProcessActor(Actor[Any]):
         if kind is None:
             self._event(walk.NodeFailed(NodeError("Type node not found", kind=node.kind)))
             return
-        caller = self._caller(node.id, command.visit)
-        context = NodeContext(
-            self._start.wid, self._start.flow.tenant, command.previous, command.payload, caller.key, caller
-        )
+        caller = self._caller()
+        context = NodeContext(caller.wid, caller.tenant, command.previous, command.payload, caller.key, caller)
         self._set_out(kind(node, context))
 
     def _send_script(self, script: Script, payload: bytes, previous: str, node: str) -> None:
         start, services = self._start, self._services
-        settings = services.settings
         self._run = services.numbers.next()
-        request = script_request(start, script.needs, settings.env, settings.url_base) if script.needs else EMPTY
+        env, url_base = services.settings.env, services.settings.url_base
+        request = script_request(start, script.needs, env, url_base) if script.needs else EMPTY
         flow = start.flow.hash if not self._guarding else script.key
         services.pool.tell(
             RunScript(self._run, start.flow.tenant, flow, script, request, payload, previous, self.context.ref)
@@ -321,7 +298,7 @@ class ProcessActor(Actor[Any]):
         self._task = task = asyncio.ensure_future(work)
         task.add_done_callback(lambda done: ref.tell(_Done(number, _result(done))))
 
-    def _finish(self, reply: Reply, state: ProcessState) -> None:
+    def _finish(self, reply: Answer | Failure, state: ProcessState) -> None:
         self._well = state is ProcessState.END
         self._records.end(state)
         resumed = self._entrance.resumed if self._entrance is not None else None
@@ -333,56 +310,25 @@ class ProcessActor(Actor[Any]):
             settle(reply, self.session, self._start, self._suspend, resumed, self._turned_from, self._services.wall())
         )
 
-    def _leave(self, reply: Reply, session: str) -> None:
+    def _leave(self, reply: Answer | Failure, session: str) -> None:
         """The last thing a run does."""
-        stream = self._stream
-        if stream is None or not stream.begun:
-            self._reply(reply, session)
-        elif isinstance(reply, Failure):
-            stream.fail(reply.error)
-        else:
-            stream.finish(self._state.answer.body if self._state.answer is not None else b"")
+        self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
         text = self._services.triggers(self._start.flow.app).log
         if text and self._start.flow.name != entrance.LOG_FLOW:
             self._log_run(text, reply)
         self.context.stop()
 
-    def _reply(self, reply: Reply, session: str) -> None:
-        if self._replied:
-            return
-        self._replied = True
-        wid, forked = self._start.wid, self._forked
-        if isinstance(reply, Answer):
-            reply = Answer(
-                reply.status, reply.content_type, reply.body, reply.headers, wid, forked, reply.file, session
-            )  # fmt: skip
-        elif isinstance(reply, Failure):
-            reply = Failure(reply.error, reply.node, wid, forked)
-        self._start.reply_to.tell(reply)
-
-    async def _begin_stream(self, status: int, content_type: str, headers: Pairs) -> None:
-        """The head of a streamed answer leaves; the session before it, as ever."""
-        session = await self.session.commit() if self._session is not None else ""
-        if self._stream is None or self._replied:
-            raise RunCancelled("the run has been answered")
-        lines = (*self._state.headers, *headers)
-        self._reply(AnswerBegun(status, content_type, lines, self._start.wid, session, self._stream), session)
-
     def _fork(self, node: str, payload: bytes, budget: int) -> None:
         start, wid = self._start, self._services.new_wid()
-        first = start.start if start.start.first == node else replace(start.start, first=node)
-        branch = StartProcess(
-            wid, start.flow, replace(first, auth=False), start.variables, f"go_rutine_{wid}", start.request, payload,
-            start.durability, NOBODY, budget,
-        )  # fmt: skip
+        branch = entrance.branch_start(start, wid, node, payload, budget)
         try:
             self._door.start(branch)
         except NflowError as refusal:
             self._services.log(start.wid, node, "error", f"the branch was not started: {refusal}")
             return
-        self._forked = wid
+        self._client.forked = wid
 
-    def _log_run(self, text: str, reply: Reply) -> None:
+    def _log_run(self, text: str, reply: Answer | Failure) -> None:
         try:
             self._door.start(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps))
         except NflowError as refusal:
@@ -403,9 +349,13 @@ class ProcessActor(Actor[Any]):
                 self._services.aftermath.add(calls.close())
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
-        node = self._performing.node.id if self._performing is not None else entrance.AUTH_NODE
         for level, text in logs:
-            self._services.log(self._start.wid, node, level, text)
+            self._services.log(self._start.wid, self._at()[0], level, text)
+
+    def _at(self) -> tuple[str, int]:
+        """Id and visit of the node being performed."""
+        performing = self._performing
+        return (performing.node.id, performing.visit) if performing is not None else (entrance.AUTH_NODE, 0)
 
     # --- host calls ---
 
@@ -413,18 +363,16 @@ class ProcessActor(Actor[Any]):
         if call.run != self._run:
             return
         if self._calls is None:
-            performing = self._performing
-            node, visit = (performing.node.id, performing.visit) if performing is not None else (entrance.AUTH_NODE, 0)
-            self._stream = self._stream or AnswerStream(self._begin_stream, nobody=self._start.reply_to is NOBODY)
+            self._client.headers = self._state.headers
             services = self._services
             self._calls = HostCalls(
-                self.context, self._door, services.functions, self._caller(node, visit), self._stream,
+                self.context, self._door, services.functions, self._caller(), self._client.stream,
                 services.settings.host_call_seconds,
             )  # fmt: skip
         self._calls.serve(call)
 
-    def _caller(self, node: str, visit: int) -> Caller:
-        start, flow = self._start, self._start.flow
+    def _caller(self) -> Caller:
+        start, flow, (node, visit) = self._start, self._start.flow, self._at()
         return Caller(
             start.wid, flow.tenant, flow.app, flow.name, node, start.request, self.session,
             self._services.settings.host_call_seconds, key=f"{start.wid}:{node}:{visit}",

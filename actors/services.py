@@ -12,7 +12,7 @@ from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
 from actors.sessions.lone import LoneSession
 from protocol.flow import Flow
-from protocol.process import Reply, StartProcess
+from protocol.process import StartProcess
 from protocol.refs import Recipient, Ref
 from protocol.tracking import TrackerRow
 
@@ -109,15 +109,3 @@ class Door(Protocol):
 
     def left(self, wid: str, *, well: bool) -> None:
         """This run has ended."""
-
-
-class Nobody:
-    """The reply slot of a fork: its answers go nowhere."""
-
-    __slots__ = ()
-
-    def tell(self, message: Reply) -> None:
-        """Swallow it."""
-
-
-NOBODY = Nobody()

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from protocol.codec import loads_from_script
 from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
 from protocol.flow import Flow, Node
-from protocol.process import Answer, Failure, Pairs, ProcessState, Reply
+from protocol.process import Answer, Failure, Pairs, ProcessState
 from protocol.sandbox import ScriptAnswer
 
 NO_VISITS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -126,7 +126,7 @@ class Suspend(NamedTuple):
 class Finish(NamedTuple):
     """The run is over; this is its one reply."""
 
-    reply: Reply
+    reply: Answer | Failure
     state: ProcessState
 
 

@@ -7,7 +7,7 @@ and ends with the reply, a `Refusal` raised by the actor, or an `AskError`.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 R = TypeVar("R")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -45,3 +45,15 @@ class Ref(Recipient[M_contra], Protocol[M_contra]):
 
 
 AnyRef = Ref[Any]
+
+
+class Nobody:
+    """A recipient for words nobody waits for."""
+
+    __slots__ = ()
+
+    def tell(self, message: Any) -> None:
+        """Swallow it."""
+
+
+NOBODY: Final = Nobody()
