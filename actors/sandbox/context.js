@@ -9,14 +9,13 @@
   'use strict';
   const { call, log } = host;
   const { encode, indent } = gojson;
-  const { create, freeze, getOwnPropertyDescriptor, keys: keysOf } = Object;
+  const { create, defineProperty, freeze, getOwnPropertyDescriptor, keys: keysOf } = Object;
   const { isArray } = Array;
   const { stringify } = JSON;
   const cookies = parts.cookies();
   const request = parts.request(cookies);
   const answer = parts.answer(cookies, request, grow, call);
-  const xml = parts.xml(encode, grow);
-  const manual = parts.manual(request, answer, encode);
+  const xml = () => parts.xml(encode, grow); // made when asked for: a realm of one run pays for all it makes
   const { RAW, TEXT, BINARY, binary, code, whole, write } = answer;
   const { first, group, header, meta, pairs, plain, star, variables } = request;
 
@@ -27,6 +26,17 @@
 
   const JSON_TYPE = 'application/json', TEXT_TYPE = 'text/plain; charset=UTF-8', HTML_TYPE = 'text/html; charset=UTF-8';
   const XML_TYPE = 'application/xml; charset=UTF-8', SCRIPT_TYPE = 'application/javascript; charset=UTF-8';
+
+  // What scripts are given stays what it is, its functions included.
+  const harden = (object) => {
+    const own = keysOf(object);
+    for (let i = 0; i < own.length; i++) {
+      const { value, get, set } = getOwnPropertyDescriptor(object, own[i]);
+      freeze(value ?? get);
+      if (set !== undefined) freeze(set);
+    }
+    return freeze(object);
+  };
 
   // --- the request -----------------------------------------------------------------------------------------------------
 
@@ -65,7 +75,8 @@
     } catch { /* not base64: none */ }
     return ['', '', false];
   };
-  const goRequest = {
+  let goRequest = null;
+  const makeRequest = () => harden({
     userAgent: () => header('User-Agent'),
     referer: () => header('Referer'),
     cookie: request.cookie,
@@ -81,7 +92,7 @@
     parseForm: () => null,
     parseMultipartForm: () => { request.multipart(); },
     protoAtLeast: (major, minor) => major < 1 || (+major === 1 && !(minor > 1)),
-  };
+  });
 
   // --- the answer ------------------------------------------------------------------------------------------------------
 
@@ -116,14 +127,15 @@
     write(known ? told.code : 500, JSON_TYPE, RAW,
       encode(typeof message === 'object' ? message : { message: '' + message }));
   };
-  const responseHeader = {
+  let response = null;
+  const makeHeader = () => harden({
     set: answer.setLine,
     add: answer.addLine,
     get: (name) => answer.lineValues(name)[0] ?? '',
     values: answer.lineValues,
     del: answer.removeLine,
-  };
-  const response = {
+  });
+  const makeResponse = (responseHeader) => harden({
     header: () => responseHeader,
     writeHeader: (number) => { if (!answer.begun()) write(code(number), '', TEXT, ''); },
     // Bytes or text, joined to the answer; the number of bytes. `flush` sends on what there is.
@@ -136,7 +148,7 @@
     get status() { return answer.status(); },
     get size() { return answer.size(); },
     get committed() { return answer.begun(); },
-  };
+  });
 
   // --- the logger ------------------------------------------------------------------------------------------------------
 
@@ -157,22 +169,31 @@
     });
     return text;
   };
-  const logger = {};
-  const LEVELS = { print: 'log', debug: 'debug', info: 'info', warn: 'warn', error: 'error' };
-  for (const name of keysOf(LEVELS)) {
-    const level = LEVELS[name];
-    logger[name] = (...list) => log(level, list);
-    logger[name + 'f'] = (pattern, ...list) => log(level, [format(pattern, list)]);
-    logger[name + 'j'] = (value) => log(level, [stringify(value)]);
-  }
-  const echo = {}; // Go shows the whole server here
+  let logger = null;
+  const makeLogger = () => {
+    const made = {};
+    const levels = { print: 'log', debug: 'debug', info: 'info', warn: 'warn', error: 'error' };
+    for (const name of keysOf(levels)) {
+      const level = levels[name];
+      made[name] = (...list) => log(level, list);
+      made[name + 'f'] = (pattern, ...list) => log(level, [format(pattern, list)]);
+      made[name + 'j'] = (value) => log(level, [stringify(value)]);
+    }
+    return harden(made);
+  };
+  let manual = null;
+  const makeManual = () => {
+    const made = parts.manual(request, answer, encode);
+    harden(made.request);
+    harden(made.response);
+    return made;
+  };
+  const echo = freeze({}); // Go shows the whole server here
 
   // --- what scripts see ------------------------------------------------------------------------------------------------
 
   const refuse = (message) => () => { throw new Error(message); };
   const c = {
-    request: manual.request,
-    response: manual.response,
     JSON: (number, value) => write(code(number), JSON_TYPE, RAW, encode(value)),
     JSONPretty: (number, value, step) =>
       write(code(number), JSON_TYPE, TEXT, indent(encode(value), whole(step ?? '')) + '\n'),
@@ -181,9 +202,9 @@
     String: (number, text) => write(code(number), TEXT_TYPE, TEXT, whole(text)),
     HTML: (number, text) => write(code(number), HTML_TYPE, TEXT, whole(text)),
     HTMLBlob: (number, data) => write(code(number), HTML_TYPE, BINARY, binary(data)),
-    XML: (number, value) => write(code(number), XML_TYPE, TEXT, xml.encode(value, '')),
-    XMLPretty: (number, value, step) => write(code(number), XML_TYPE, TEXT, xml.encode(value, whole(step ?? ''))),
-    XMLBlob: (number, data) => write(code(number), XML_TYPE, BINARY, xml.HEADER + binary(data)),
+    XML: (number, value) => write(code(number), XML_TYPE, TEXT, xml().encode(value, '')),
+    XMLPretty: (number, value, step) => write(code(number), XML_TYPE, TEXT, xml().encode(value, whole(step ?? ''))),
+    XMLBlob: (number, data) => write(code(number), XML_TYPE, BINARY, xml().HEADER + binary(data)),
     Blob: blob,
     Stream: blob,
     File: (file) => answer.file(file),
@@ -199,10 +220,10 @@
     Render: refuse('renderer not registered'),
     SetHeader: answer.setLine,
     SetCookie: (told) => answer.addLine('Set-Cookie', cookies.line(told)),
-    Response: () => response,
-    Request: () => goRequest,
+    Response: () => response ??= makeResponse(makeHeader()),
+    Request: () => goRequest ??= makeRequest(),
     SetRequest: (other) => {
-      if (other !== goRequest) throw new TypeError('SetRequest takes what Request gave');
+      if (other !== (goRequest ??= makeRequest())) throw new TypeError('SetRequest takes what Request gave');
     },
     QueryParam: (name) => first(pairs('query'), '' + name),
     QueryParams: () => plain(group(pairs('query'))),
@@ -231,21 +252,14 @@
     Set: (key, value) => { (stored ??= create(null))['' + key] = value; },
     Handler: () => handler,
     SetHandler: (value) => { handler = value ?? null; },
-    Logger: () => logger,
+    Logger: () => logger ??= makeLogger(),
     Echo: () => echo,
   };
-  const harden = (object) => {
-    const own = keysOf(object);
-    for (let i = 0; i < own.length; i++) {
-      const { value, get, set } = getOwnPropertyDescriptor(object, own[i]);
-      freeze(value);
-      freeze(get);
-      freeze(set);
-    }
-    return freeze(object);
-  };
-  const exposed = [responseHeader, response, goRequest, logger, echo, manual.request, manual.response, c];
-  for (let i = 0; i < exposed.length; i++) harden(exposed[i]);
+  const own = keysOf(c); // all of them functions: `harden` would take twice as long
+  for (let i = 0; i < own.length; i++) freeze(c[own[i]]);
+  defineProperty(c, 'request', { get: freeze(() => (manual ??= makeManual()).request), enumerable: true });
+  defineProperty(c, 'response', { get: freeze(() => (manual ??= makeManual()).response), enumerable: true });
+  freeze(c);
 
   // --- for the run -----------------------------------------------------------------------------------------------------
 
@@ -254,7 +268,7 @@
     path = '/*';
     request.begin(told);
     answer.begin();
-    manual.begin();
+    manual?.begin();
   };
   return { c, begin, formOf: () => plain(request.form()), head: answer.head, body: answer.body };
 })

@@ -89,11 +89,9 @@
   // --- bodies and files ------------------------------------------------------------------------------------------------
 
   // A string of bytes as text; a byte that is not of UTF-8 becomes U+FFFD (Go).
-  const UTF8 = new RegExp('[\\0-\\x7f]+|[\\xc2-\\xdf][\\x80-\\xbf]|\\xe0[\\xa0-\\xbf][\\x80-\\xbf]'
-    + '|[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}|\\xed[\\x80-\\x9f][\\x80-\\xbf]|\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}'
-    + '|[\\xf1-\\xf3][\\x80-\\xbf]{3}|\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}|[\\x80-\\xff]', 'g');
-  const textOf = (binary) => binary.replace(UTF8, (bytes) =>
-    bytes[0] < '\x80' ? bytes : bytes.length === 1 ? '\ufffd' : percentDecode(byteEscape(bytes)));
+  const textOf = (binary) => binary.replace(
+    /[\0-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\x80-\xff]/g,
+    (bytes) => bytes[0] < '\x80' ? bytes : bytes.length === 1 ? '\ufffd' : percentDecode(byteEscape(bytes)));
   // `{text}` or `{base64}` of the parent, in either form.
   const contentText = (content) => content.text ?? textOf(toBinary(content.base64));
   const contentBase64 = (content) => content.base64 ?? toBase64(byteUnescape(percentEncode(content.text)));
