@@ -1,0 +1,139 @@
+"""Session functions of scripts: `set_session`, `get_session`, … and the profile of who is logged in (Go: syncsession).
+
+A profile is kept as Go kept it: as JSON text in the session `auth_session` under `profile`. Whenever one appears where
+there was none, the session gets a new id, so that nobody can log a browser into a session he planted there. The maps
+the runtime itself keeps are out of scripts' reach. Talks to the caller's session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from actors.functions.arguments import Arguments
+from actors.functions.caller import Caller, Functions, SessionView
+from actors.sessions import suspended
+from protocol.codec import dumps, loads_from_script
+from protocol.errors import BadDocument, CallRefused
+
+FORM_MAP: Final = "nflow_form"
+PROFILE_MAP: Final = "auth_session"
+PROFILE_KEY: Final = "profile"
+COMPLEX: Final = "<complex-value>"
+"""What Go gives for a value that is no text, number or boolean."""
+
+
+def value_as_text(value: Any) -> str:
+    """A session's value as `get_session` gives it (Go)."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return dumps(value).decode()
+    return COMPLEX
+
+
+async def profile_of(session: SessionView) -> dict[str, Any] | None:
+    """Who is logged in; None: nobody. A damaged profile is none."""
+    return _profile(await session.read(PROFILE_MAP))
+
+
+async def log_in(session: SessionView, profile: Mapping[str, Any]) -> None:
+    """Make this the session's profile; with a new id for the session where nobody was logged in."""
+    try:
+        text = dumps(profile).decode()
+    except ValueError as error:
+        raise CallRefused(f"a profile cannot keep this: {error}", name="TypeError") from None
+    await _write(session, PROFILE_MAP, {PROFILE_KEY: text})
+
+
+class SessionFunctions:
+    """The functions; they need nothing but their caller."""
+
+    def functions(self) -> Functions:
+        """By name."""
+        return {
+            "set_session": self.set_session,
+            "get_session": self.get_session,
+            "open_session": self.open_session,
+            "save_session": self.save_session,
+            "delete_session": self.delete_session,
+            "open_session_form": self.open_session_form,
+            "delete_session_form": self.delete_session_form,
+            "set_profile": self.set_profile,
+            "get_profile": self.get_profile,
+            "exist_profile": self.exist_profile,
+            "delete_profile": self.delete_profile,
+        }
+
+    async def set_session(self, caller: Caller, arguments: list[Any]) -> None:
+        """Keep one value."""
+        given = Arguments("set_session(name, key, value)", arguments)
+        await _write(caller.session, _name(given), {given.text(1): given.value(2)})
+
+    async def get_session(self, caller: Caller, arguments: list[Any]) -> str:
+        """One value as text."""
+        given = Arguments("get_session(name, key)", arguments)
+        return value_as_text((await caller.session.read(_name(given))).get(given.text(1)))
+
+    async def open_session(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
+        """All values of one map."""
+        return dict(await caller.session.read(_name(Arguments("open_session(name)", arguments))))
+
+    async def save_session(self, caller: Caller, arguments: list[Any]) -> None:
+        """Merge values into one map."""
+        given = Arguments("save_session(name, values)", arguments)
+        await _write(caller.session, _name(given), given.object(1))
+
+    async def delete_session(self, caller: Caller, arguments: list[Any]) -> None:
+        """Remove one map."""
+        await caller.session.delete(_name(Arguments("delete_session(name)", arguments)))
+
+    async def open_session_form(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
+        """All values of the map of forms."""
+        return dict(await caller.session.read(FORM_MAP))
+
+    async def delete_session_form(self, caller: Caller, arguments: list[Any]) -> None:
+        """Remove the map of forms."""
+        await caller.session.delete(FORM_MAP)
+
+    async def set_profile(self, caller: Caller, arguments: list[Any]) -> None:
+        """Log in."""
+        await log_in(caller.session, Arguments("set_profile(profile)", arguments).object(0))
+
+    async def get_profile(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
+        """Who is logged in; an empty object for nobody, so `get_profile().name` is never an error (Go)."""
+        return await profile_of(caller.session) or {}
+
+    async def exist_profile(self, caller: Caller, arguments: list[Any]) -> bool:
+        """Whether somebody is logged in."""
+        return await profile_of(caller.session) is not None
+
+    async def delete_profile(self, caller: Caller, arguments: list[Any]) -> None:
+        """Log out."""
+        await caller.session.remove(PROFILE_MAP, (PROFILE_KEY,))
+
+
+def _name(given: Arguments) -> str:
+    name = given.text(0)
+    if name == suspended.MAP:
+        raise CallRefused(f"the session {name} is kept by the runtime", name="RangeError")
+    return name
+
+
+async def _write(session: SessionView, name: str, values: Mapping[str, Any]) -> None:
+    if name == PROFILE_MAP and PROFILE_KEY in values and _profile(await session.read(name)) is None:
+        await session.rotate()
+    await session.write(name, values)
+
+
+def _profile(held: Mapping[str, Any]) -> dict[str, Any] | None:
+    text = held.get(PROFILE_KEY)
+    if not isinstance(text, str):
+        return None
+    try:
+        profile = loads_from_script(text.encode("utf-8", "replace"), "profile")
+    except BadDocument:
+        return None
+    return profile if isinstance(profile, dict) else None

@@ -1,0 +1,127 @@
+"""Sessions in Redis: shared by all servers, kept over restarts of this program.
+
+Invariant: one save is one script on the server, so it happens whole or not at all, between no other's steps. Redis
+expires sessions by itself. Whoever owns the connection opens and closes it; here it is only called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from actors.sessions.state import KIB, too_large, value_text
+from actors.sessions.stores.store import prefixed_length
+from actors.stores.statements import read_statements
+from protocol.codec import loads_from_script
+from protocol.errors import BadDocument, CallRefused, Unavailable
+from protocol.sessions import Changes, Maps, SessionEnded
+
+_SCRIPTS: Final = Path(__file__).with_name("redis.lua")
+_EMPTY: Final = b"-"
+
+
+class Commands(Protocol):
+    """A connection to Redis."""
+
+    async def call(self, *command: Any) -> Any:
+        """The server's answer. Raises Unavailable; CallRefused for a command it refuses."""
+
+
+class RedisSessions:
+    """Sessions as hashes."""
+
+    __slots__ = ("_load", "_max_kb", "_millis", "_prefix", "_redis", "_save")
+
+    def __init__(self, redis: Commands, lifetime_seconds: float, max_kb: int, prefix: str = "nflow:session:") -> None:
+        scripts = read_statements(_SCRIPTS)
+        self._load = scripts["load"]
+        self._save = scripts["save"]
+        self._redis = redis
+        self._millis = str(max(1, int(lifetime_seconds * 1000)))
+        self._max_kb = max_kb
+        self._prefix = prefix
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    def touch(self, session: str) -> bool:
+        """False: another server may have changed it."""
+        return False
+
+    async def load(self, session: str) -> Maps | None:
+        """See `SessionStore.load`."""
+        state = await self._call("EVAL", self._load, "1", self._prefix + session, self._millis)
+        if not state:
+            return None
+        try:
+            return _maps([_bytes(text) for text in state])
+        except (BadDocument, ValueError):
+            raise SessionEnded from None  # nobody can go on with what others wrote here
+
+    async def save(self, session: str, changes: Changes, *, begin: bool = False, rename: str = "") -> None:
+        """See `SessionStore.save`."""
+        beginnings = [prefixed_length(_bytes(name)) for name in changes.deletions]
+        removed = [_field(name, key) for name, keys in changes.removals.items() for key in keys]
+        come = list(_fields(changes.merges))
+        said = await self._call(
+            "EVAL", self._save, "2", self._prefix + session, self._prefix + (rename or session),
+            "1" if begin else "0", self._millis, str(self._max_kb * KIB),
+            str(len(beginnings)), *beginnings, str(len(removed)), *removed, str(len(come)), *come,
+        )  # fmt: skip
+        match _bytes(said):
+            case b"saved":
+                return
+            case b"large":
+                raise too_large(self._max_kb)
+            case b"ended":
+                raise SessionEnded
+            case other:
+                raise Unavailable(f"the session store answered {other.decode(errors='replace')}")
+
+    async def end(self, session: str) -> None:
+        """See `SessionStore.end`."""
+        await self._call("DEL", self._prefix + session)
+
+    async def sweep(self) -> int:
+        """Nothing to do: Redis does it."""
+        return 0
+
+    async def _call(self, *command: Any) -> Any:
+        try:
+            return await self._redis.call(*command)
+        except CallRefused as refused:  # read-only replica, out of memory, no rights: nothing a script could mend
+            raise Unavailable(f"the session store refuses: {refused}") from None
+
+
+def _fields(merges: Maps) -> Iterator[bytes]:
+    for name, values in merges.items():
+        for key, value in values.items():
+            yield _field(name, key)
+            yield value_text(value)
+
+
+def _field(name: str, key: str) -> bytes:
+    return prefixed_length(_bytes(name)) + _bytes(key)
+
+
+def _maps(texts: Sequence[bytes]) -> Maps:
+    maps: dict[str, dict[str, Any]] = {}
+    for field, value in zip(texts[::2], texts[1::2], strict=True):
+        if field != _EMPTY:
+            length, _, rest = field.partition(b":")
+            name, key = rest[: int(length)], rest[int(length) :]
+            maps.setdefault(name.decode(), {})[key.decode()] = loads_from_script(value, "session")
+    return maps
+
+
+def _bytes(text: Any) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return str(text).encode()
+    except UnicodeEncodeError:
+        raise CallRefused("a session cannot keep a name with half a character in it", name="TypeError") from None
