@@ -195,7 +195,7 @@ def advance(state: WalkState, event: Event) -> tuple[WalkState, tuple[Command, .
 def breaks(payload: bytes) -> bool:
     """Whether the payload asks for the run's suspension: `break` is true, or "true" (Go)."""
     value = loads_from_script(payload)
-    return isinstance(value, dict) and value.get("break") in (True, "true")
+    return isinstance(value, dict) and ((asked := value.get("break")) is True or asked == "true")
 
 
 def answered(state: WalkState, answer: Answer) -> tuple[WalkState, tuple[Command, ...]]:

@@ -253,3 +253,53 @@ def test_whatever_happens_a_run_finishes_at_most_once_and_nothing_follows(
     assert len(ends) <= 1
     assert not ends or ends[0] == len(seen) - 1
     assert sum(isinstance(command, walk.Perform) for command in seen) <= 20
+
+
+# --- suspension, and what c.response.status says ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_run_that_suspends_ends_with_its_answer_and_offers_what_its_outputs_lead_to(durable: bool) -> None:
+    graph = flow(node("form", output_1="save", output_2="back", output_3=None), node("save"), node("back"))
+    at, _ = walk.begin(state(graph, durable=durable), "form")
+    done = walk.NodeDone("output_1", b'{"break":true}', text("<form>"), suspends=True)
+    at, commands = walk.advance(at, done)
+    (step,) = only(commands, walk.StepEnded)
+    assert step.ends is ProcessState.END
+    if durable:
+        at, commands = walk.advance(at, walk.StepCommitted())
+    assert only(commands, walk.Suspend) == [walk.Suspend("form", b'{"break":true}', frozenset({"save", "back"}))]
+    assert finish(commands).reply == Answer(200, "text/plain; charset=UTF-8", b"<form>")
+    assert not only(commands, walk.Perform)
+    assert commands.index(only(commands, walk.Suspend)[0]) < commands.index(finish(commands))
+
+
+@pytest.mark.parametrize(
+    ("payload", "suspends"),
+    [
+        (b'{"break":true}', True),
+        (b'{"break":"true"}', True),
+        (b'{"break":false}', False),
+        (b'{"break":1}', False),
+        (b'{"a":{"break":true}}', False),
+        (b'["break"]', False),
+        (b'"break"', False),
+        (b"null", False),
+    ],
+)
+def test_only_a_payload_whose_break_is_true_suspends(payload: bytes, suspends: bool) -> None:
+    assert walk.breaks(payload) is suspends
+
+
+def test_a_status_without_an_answer_is_that_of_the_answer_the_last_payload_becomes() -> None:
+    at, _ = walk.begin(state(flow(node("a", output_1="b"), node("b"), answer_with_payload=True)), "a")
+    at, _ = walk.advance(at, walk.NodeDone("output_1", b"{}", status=401))
+    _, commands = walk.advance(at, walk.NodeDone("output_1", b'{"error":"no"}'))
+    assert finish(commands).reply == Answer(401, "application/json", b'{"error":"no"}\n')
+
+
+def test_a_run_that_may_not_begin_is_refused_once() -> None:
+    at, commands = walk.refused(state(flow(node("a"))), NodeError("no"))
+    assert isinstance(finish(commands).reply, Failure)
+    assert walk.refused(at, NodeError("again")) == (at, ())
+    assert walk.answered(at, Answer(200, "", b"")) == (at, ())
