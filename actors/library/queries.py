@@ -27,8 +27,9 @@ DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
             "SELECT id, name, token, start, expired, active, header, token_type FROM api_tokens WHERE name = $1"
         ),
         "QueryInsertLog": (
-            f"INSERT INTO tracker ({', '.join(LOG_COLUMNS)}) "
-            f"VALUES ({', '.join(f'${place}' for place in range(1, len(LOG_COLUMNS) + 1))})"
+            "INSERT INTO tracker (log_id, box_id, box_name, box_type, url, username, connection_next, duration, "
+            "order_box, payload, ip, real_ip, user_agent, query_param, hostname, host) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
         ),
     }
 )

@@ -1,0 +1,358 @@
+"""The keeper of the flows: reads documents from files, nFlow's database and our own library, and keeps them current.
+
+Invariants: the catalogue is replaced whole; a document that has become bad leaves the last good one served, its
+problems in the log; an outage of a library leaves what was known; what went live is noted as a version. Files are
+looked at by a thread, libraries by watchers, and all of it is put together here, one message at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, assert_never
+
+import structlog
+
+from actors.catalogue.catalogue import Catalogue
+from actors.catalogue.choice import PLACES, by_app, documents_of, in_order_of_preference
+from actors.catalogue.files import FilesFound, PlaybookFiles
+from actors.catalogue.live import AppDocument, LiveApp, Triggers
+from actors.catalogue.reader import Compile, LookAtFiles, Reader, compile_document
+from actors.catalogue.watcher import LOOK_SECONDS, LibraryOut, LibraryWatcher, SnapshotTaken
+from actors.kernel import Actor, Backoff, ChildSpec, Intensity
+from actors.library.library import Library, Snapshot
+from actors.library.own_library import OwnLibrary
+from actors.library.versions import Version, VersionSource, content_hash
+from protocol import codec
+from protocol.errors import AskError, CallRefused, Problem, Unavailable
+from protocol.flow import Realm
+from protocol.flows import InstallApp, Installed, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
+from protocol.formats import NO_MODULES
+from protocol.refs import AnyRef
+
+_READ_SECONDS = 60.0
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsSettings:
+    """What is watched, and how often."""
+
+    reload_seconds: float = 0.0
+    """Time between looks; 0: documents are read at start only."""
+    apps: tuple[str, ...] | None = None
+    """Apps of nFlow's database to serve; None: all. Our own library is served whole."""
+    triggers: Path | None = None
+    """Folder of `auth.js` and `log.js`."""
+
+
+class _Call(Enum):
+    LOOK_AT_FILES = auto()
+
+
+FlowsMessage = _Call | SnapshotTaken | LibraryOut | InstallApp | RemoveApp | RollBack
+
+
+class Flows(Actor[FlowsMessage]):
+    """Keeper of the catalogue."""
+
+    intensity = Intensity(5, 10.0)
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        documents: Mapping[str, Path],
+        realm: Realm = Realm.WARM,
+        *,
+        settings: FlowsSettings | None = None,
+        modules: Mapping[str, str] = NO_MODULES,
+        library: Library | None = None,
+        own: OwnLibrary | None = None,
+    ) -> None:
+        """`documents`: app name → file, or a folder of them. `modules`: the built-in ones, name → source.
+        `library`: nFlow's database, where one is configured; `own`: ours, where there is a store."""
+        self._catalogue = catalogue
+        self._settings = settings or FlowsSettings()
+        self._realm = realm
+        self._built_in = modules
+        self._library = library
+        self._own = own
+        self._files = PlaybookFiles(documents, self._settings.triggers)
+        self._found = FilesFound((), Triggers(), ())
+        self._outside: Snapshot | None = None
+        self._ours: Snapshot | None = None
+        self._out: dict[bool, str] = {}
+        """Libraries out of reach (outside or not) → why."""
+        self._modules: dict[str, str] = {}
+        self._modules_hash = ""
+        self._bad: dict[str, LiveApp] = {}
+        """App → the document that was refused in favour of the one served."""
+        self._to_note: dict[str, AppDocument] = {}
+        """App → what went live and is not yet among the versions."""
+        self._reader: AnyRef | None = None
+        self._log = structlog.get_logger("flows")
+
+    async def started(self) -> None:
+        """Read everything. Files are small and this happens before the door opens, so it may block; a database that is
+        out of reach is waited for some seconds, and served from when it comes."""
+        self._catalogue.keeper = self.context.ref
+        self._found = self._files.look()
+        self._outside, self._ours = await asyncio.gather(
+            self._first_look(self._library, self._settings.apps, outside=True),
+            self._first_look(self._own, None, outside=False),
+        )
+        await self._assemble()
+        watched = self._settings.reload_seconds > 0
+        if watched or self._own is not None:
+            self._reader = self.context.spawn(ChildSpec("reader", lambda: Reader(self._files), backoff=Backoff()))
+        if watched:
+            self.context.after(self._settings.reload_seconds, _Call.LOOK_AT_FILES)
+            self._watch(self._library, self._settings.apps, outside=True)
+            self._watch(self._own, None, outside=False)
+
+    def receive(self, message: FlowsMessage) -> Awaitable[Any] | None:
+        """Something may have changed, or is to be changed."""
+        match message:
+            case _Call.LOOK_AT_FILES:
+                return self._look_at_files()
+            case SnapshotTaken():
+                return self._take(message)
+            case LibraryOut(outside, reason):
+                self._out[outside] = reason
+                self._log.error("library out of reach: what is known stays live", library=_name(outside), why=reason)
+            case InstallApp(app, document, default_js):
+                return self._install(app, document, VersionSource.API, default_js)
+            case RemoveApp(app):
+                return self._remove(app)
+            case RollBack(app, version):
+                return self._roll_back(app, version)
+            case _:
+                assert_never(message)
+        return None
+
+    # --- looking ---
+
+    async def _first_look(
+        self, library: Library | None, names: tuple[str, ...] | None, *, outside: bool
+    ) -> Snapshot | None:
+        if library is None:
+            return None
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await library.look(names, None)
+        except (Unavailable, CallRefused, TimeoutError) as error:
+            self._out[outside] = str(error) or "it does not answer"
+            return None
+
+    def _watch(self, library: Library | None, names: tuple[str, ...] | None, *, outside: bool) -> None:
+        if library is None:
+            return
+        known = self._outside if outside else self._ours
+        seconds, keeper = self._settings.reload_seconds, self.context.ref
+
+        def watcher() -> LibraryWatcher:
+            return LibraryWatcher(library, names, seconds, keeper, outside=outside, known=known)
+
+        self.context.spawn(ChildSpec("nflow-database" if outside else "library", watcher, backoff=Backoff()))
+
+    async def _look_at_files(self) -> None:
+        try:
+            if self._reader is not None:
+                found = await self._reader.ask(LookAtFiles(), _READ_SECONDS)
+                if found != self._found:
+                    self._found = found
+                    await self._assemble()
+            await self._note()
+        except AskError as error:
+            self._log.error("the files could not be looked at", reason=str(error))
+        finally:
+            self.context.after(self._settings.reload_seconds, _Call.LOOK_AT_FILES)
+
+    async def _take(self, taken: SnapshotTaken) -> None:
+        if taken.outside:
+            self._outside = taken.snapshot
+        elif self._ours is None or taken.snapshot.mark >= self._ours.mark:  # not from before our own last change
+            self._ours = taken.snapshot
+        if self._out.pop(taken.outside, None) is not None:
+            self._log.info("library in reach again", library=_name(taken.outside))
+        await self._assemble()
+
+    # --- putting together ---
+
+    async def _assemble(self) -> None:
+        """Serve what there is now."""
+        self._gather_modules()
+        candidates = await self._candidates()
+        live = {app: await self._made(app, documents) for app, documents in candidates.items()}
+        problems = [*self._found.problems, *self._missing(candidates)]
+        for app, served in live.items():
+            shown = self._bad.get(app, served)
+            problems += [replace(each, path=f"{_label(shown.document)}: {each.path}") for each in shown.problems]
+        before, known = self._catalogue.live, set(self._catalogue.problems)
+        flows = tuple(self._catalogue.adopt(flow) for served in live.values() for flow in served.flows)
+        self._catalogue.trigger_files = self._found.triggers
+        self._catalogue.replace(flows, tuple(problems), live)
+        for problem in self._catalogue.problems:
+            if problem not in known:
+                log = self._log.error if problem.fatal else self._log.warning
+                log("flow", path=problem.path, problem=problem.message)
+        for app, served in live.items():
+            was = before.get(app)
+            if was is None or was.document.hash != served.document.hash:
+                if was is not None:
+                    self._log.info("app changed", app=app, place=served.document.place, flows=len(served.flows))
+                if served.document.source.outside and served.flows:
+                    self._to_note[app] = served.document
+        for app in set(before) - set(live):
+            self._bad.pop(app, None)
+            self._log.info("app gone", app=app)
+        await self._note()
+
+    def _gather_modules(self) -> None:
+        ours = self._ours.modules if self._ours is not None else {}
+        outside = self._outside.modules if self._outside is not None else {}
+        modules = {**self._built_in, **ours, **outside}
+        if modules != self._modules or not self._modules_hash:
+            self._modules = modules
+            self._modules_hash = hashlib.sha256(codec.canonical(modules)).hexdigest()
+
+    async def _candidates(self) -> dict[str, tuple[AppDocument, ...]]:
+        """App → its documents, the one to serve first."""
+        served = [app.document for app in self._catalogue.live.values()]
+        outside = by_app(
+            self._found.documents,
+            documents_of(self._outside, VersionSource.DATABASE).values()
+            if self._outside is not None
+            else [each for each in served if each.source is VersionSource.DATABASE],
+        )
+        ours = (
+            documents_of(self._ours, VersionSource.API)
+            if self._ours is not None
+            else {each.app: each for each in served if not each.source.outside}
+        )
+        candidates = {}
+        for app in (*outside, *(name for name in ours if name not in outside)):
+            both = app in outside and app in ours
+            history = await self._history(app) if both else ()
+            candidates[app] = in_order_of_preference(outside.get(app), ours.get(app), history)
+        return candidates
+
+    async def _history(self, app: str) -> tuple[Version, ...]:
+        await self._note()
+        with suppress(Unavailable):
+            return await self._own.list(app) if self._own is not None else ()
+        return ()
+
+    async def _made(self, app: str, documents: tuple[AppDocument, ...]) -> LiveApp:
+        """What is to be served of this app."""
+        served = self._catalogue.live.get(app)
+        document = documents[0]
+        if served is not None and self._is_current(served, document):
+            self._bad.pop(app, None)
+            return replace(served, document=document)
+        bad = self._bad.get(app)
+        if served is not None and bad is not None and self._is_current(bad, document):
+            return served
+        made = await self._compile(document)
+        if served is None and not made.whole and len(documents) > 1:
+            other = await self._compile(documents[1])
+            if other.whole:
+                self._bad[app] = made
+                return other
+        if made.whole or served is None or not served.whole:
+            self._bad.pop(app, None)
+            return made
+        self._bad[app] = made
+        self._log.error("app became bad: the last good version stays live", app=app, place=document.place)
+        return served
+
+    def _is_current(self, made: LiveApp, document: AppDocument) -> bool:
+        return made.document.hash == document.hash and made.modules == self._modules_hash
+
+    async def _compile(self, document: AppDocument) -> LiveApp:
+        order = Compile(document, self._modules, self._modules_hash, self._realm)
+        if self._reader is None:
+            return compile_document(order)
+        try:
+            return await self._reader.ask(order, _READ_SECONDS)
+        except AskError as error:
+            return LiveApp(document, self._modules_hash, (), (Problem("document", f"cannot be compiled: {error}"),))
+
+    def _missing(self, candidates: Mapping[str, Any]) -> list[Problem]:
+        problems = [Problem(_name(outside), reason, fatal=False) for outside, reason in self._out.items()]
+        if self._outside is not None and self._settings.apps is not None:
+            gone = [app for app in self._settings.apps if app not in candidates]
+            problems += [Problem(f"app {app}", "is not in nFlow's database") for app in gone]
+        return problems
+
+    async def _note(self) -> None:
+        """Keep versions of what went live; during an outage of the store, later."""
+        if self._own is None:
+            self._to_note.clear()
+        with suppress(Unavailable):
+            for app, document in list(self._to_note.items()):
+                if self._own is not None:
+                    await self._own.put(app, document.text, document.source)
+                self._to_note.pop(app, None)
+
+    # --- changing ---
+
+    async def _install(
+        self, app: str, text: bytes, source: VersionSource, default_js: str | None
+    ) -> Installed | Rejected:
+        own = self._writable()
+        if not app or len(app) > _LONGEST_NAME or not app.isprintable() or "/" in app:
+            raise NoSuchApp(f"an app's name has up to {_LONGEST_NAME} printable characters and no /")
+        made = await self._compile(
+            AppDocument(app, text, content_hash(text), VersionSource.API, PLACES[VersionSource.API])
+        )
+        if not made.whole:
+            return Rejected(made.problems)
+        await self._note()
+        conflicts = self._catalogue.table.conflicts
+        version = await own.install(app, text.decode("utf-8"), source, default_js)
+        await self._look_at_ours()
+        new = tuple(each for each in self._catalogue.table.conflicts if each not in conflicts)
+        return Installed(app, version, tuple(flow.name for flow in made.flows), made.problems + new)
+
+    async def _roll_back(self, app: str, version: int) -> Installed | Rejected:
+        text = await self._writable().get(app, version)
+        if text is None:
+            raise NoSuchApp(f"app {app!r} has no version {version}")
+        return await self._install(app, text, VersionSource.ROLLBACK, None)
+
+    async def _remove(self, app: str) -> bool:
+        if not await self._writable().remove(app):
+            served = self._catalogue.live.get(app)
+            if served is None:
+                raise NoSuchApp(f"there is no app {app!r}")
+            raise NotOurs(f"app {app!r} comes from {served.document.place}: remove it there")
+        await self._look_at_ours()
+        return app in self._catalogue.live
+
+    async def _look_at_ours(self) -> None:
+        """What we have just written is live when this returns."""
+        own = self._writable()
+        with suppress(Unavailable):  # then the watcher will see it
+            self._ours = await own.look(None, None)
+        await self._assemble()
+
+    def _writable(self) -> OwnLibrary:
+        if self._own is None:
+            raise Unavailable("there is no store to keep apps in")
+        return self._own
+
+
+def _name(outside: bool) -> str:
+    """How a library is called in logs."""
+    return "database_nflow" if outside else "store"
+
+
+def _label(document: AppDocument) -> str:
+    """How a document is called in front of a problem's path."""
+    return Path(document.place).name if document.source is VersionSource.FILE else f"app {document.app}"
