@@ -87,10 +87,10 @@ class Exchanges:
         wid = self._new_wid()
         try:
             content_type = request.headers.get("Content-Type", "") if body else ""
+            form, files = translate.parse_body(content_type, body)
             asked = Request(
-                request.method, raw_path, query_string, translate.parse_query(query_string),
-                translate.parse_form(content_type, body), request._message.raw_headers, body, _peer(request),
-                "http",
+                request.method, raw_path, query_string, translate.parse_query(query_string), form,
+                request._message.raw_headers, body, _peer(request), "http", files,
             )  # fmt: skip
             session = self._cookie.find(asked.headers) if "Cookie" in request.headers else ""
             start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot, session)

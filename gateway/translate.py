@@ -9,10 +9,11 @@ from email.message import Message
 from urllib.parse import parse_qsl
 
 from actors.nodes.script_request import EMPTY, first_payload
+from gateway.multipart import MULTIPART, parse_multipart
 from protocol.codec import loads
 from protocol.errors import BadDocument, Problem
 from protocol.flow import Durability
-from protocol.process import Pairs, Reply, Request, StartProcess
+from protocol.process import Pairs, Reply, Request, StartProcess, Upload
 from protocol.refs import Recipient
 from protocol.routing import Match
 
@@ -33,11 +34,17 @@ def parse_query(query_string: str) -> Pairs:
     return _pairs(query_string, "query")
 
 
-def parse_form(content_type: str, body: bytes) -> Pairs:
-    """Fields of an urlencoded body; nothing for other bodies."""
-    if not body or not content_type or _media_type(content_type) != FORM:
-        return ()
-    return _pairs(body.decode("utf-8", "replace"), "body")
+def parse_body(content_type: str, body: bytes) -> tuple[Pairs, tuple[Upload, ...]]:
+    """Fields of an urlencoded or multipart body, and the files of a multipart one; nothing for other bodies.
+
+    Raises BadDocument when there are too many, or the multipart body is malformed.
+    """
+    if not body or not content_type:
+        return (), ()
+    media = _media_type(content_type)
+    if media == FORM:
+        return _pairs(body.decode("utf-8", "replace"), "body"), ()
+    return parse_multipart(content_type, body) if media == MULTIPART else ((), ())
 
 
 def start_process(

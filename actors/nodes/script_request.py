@@ -6,11 +6,13 @@ Pure: from the request to bytes.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from typing import Any
 
 from protocol.codec import dumps, loads
 from protocol.errors import BadDocument
-from protocol.process import Pairs, Request, StartProcess
+from protocol.process import Pairs, Request, StartProcess, Upload
 
 EMPTY = b"{}"
 _BODILESS = frozenset({"GET", "DELETE", "HEAD"})
@@ -31,6 +33,11 @@ def script_request(start: StartProcess, needs: frozenset[str], env: Any, url_bas
                 told["query_string"] = request.query_string
             case "fields":
                 told["fields"] = request.form
+            case "files":
+                told["files"] = [_file(upload) for upload in request.files]
+            case "body":
+                if request.body:
+                    told["body"] = _body(request)
             case "headers":
                 told["headers"] = _headers(request)
             case "post_data":
@@ -92,7 +99,7 @@ def _post_data(request: Request) -> dict[str, Any]:
     if request.form:
         for name, value in (*request.form, *request.query):
             bound.setdefault(name, value)
-    elif request.body:
+    elif request.body and not request.files:
         try:
             body = loads(request.body)
         except BadDocument:
@@ -100,3 +107,35 @@ def _post_data(request: Request) -> dict[str, Any]:
         if isinstance(body, dict):
             bound.update(body)
     return bound
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """The body as `c.request.body` gives it: `{"json"}`, `{"form"}` (pairs), `{"text"}` or `{"base64"}`.
+
+    JSON by its content type, or without one; what is not JSON after all is text.
+    """
+    if request.form or request.files:
+        return {"form": request.form}
+    media = request.header(b"content-type").partition(";")[0].strip().lower()
+    if not media or media == "application/json" or media.endswith("+json"):
+        with contextlib.suppress(BadDocument):
+            return {"json": loads(request.body)}
+    return _content(request.body)
+
+
+def _file(upload: Upload) -> dict[str, Any]:
+    return {
+        "field": upload.field,
+        "name": upload.name,
+        "type": upload.content_type,
+        "size": len(upload.data),
+        "content": _content(upload.data),
+    }
+
+
+def _content(data: bytes) -> dict[str, str]:
+    """Text as it is, which costs a script less than bytes; anything else as base64."""
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}

@@ -17,6 +17,8 @@ EVERYTHING: Final = frozenset(
         "query",
         "query_string",
         "fields",
+        "files",
+        "body",
         "headers",
         "post_data",
         "meta",
@@ -31,6 +33,7 @@ EVERYTHING: Final = frozenset(
 _QUERY: Final = frozenset({"query", "query_string"})
 _FORM: Final = _QUERY | {"fields"}
 _HEADERS: Final = frozenset({"headers"})
+_PATH: Final = frozenset({"vars", "meta"})
 _ORIGIN: Final = frozenset({"meta", "headers"})
 _NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -48,20 +51,39 @@ _GLOBALS: Final = {
 _CONTEXTS: Final = frozenset({"c", "echo_context"})
 _METHODS: Final = {
     **dict.fromkeys(("JSON", "JSONPretty", "JSONP", "JSONBlob", "String", "HTML", "HTMLBlob"), _NOTHING),
-    **dict.fromkeys(("XML", "XMLPretty", "XMLBlob", "Blob", "NoContent", "Redirect", "Error"), _NOTHING),
-    **dict.fromkeys(("SetHeader", "SetCookie", "Response", "Set", "Get"), _NOTHING),
+    **dict.fromkeys(("XML", "XMLPretty", "XMLBlob", "Blob", "Stream", "NoContent", "Redirect", "Error"), _NOTHING),
+    **dict.fromkeys(("File", "Attachment", "Inline", "Render", "Validate", "Logger", "Echo"), _NOTHING),
+    **dict.fromkeys(("SetHeader", "SetCookie", "Response", "response", "Set", "Get"), _NOTHING),
+    **dict.fromkeys(("SetPath", "SetParamNames", "SetParamValues", "SetHandler", "Handler"), _NOTHING),
     **dict.fromkeys(("QueryParam", "QueryParams", "QueryString"), _QUERY),
     **dict.fromkeys(("FormValue", "FormParams"), _FORM),
+    **dict.fromkeys(("FormFile",), frozenset({"files"})),
+    **dict.fromkeys(("MultipartForm",), frozenset({"files", "fields", "headers"})),
+    **dict.fromkeys(("Bind",), frozenset({"post_data"})),
     **dict.fromkeys(("GetHeader", "Cookie", "Cookies"), _HEADERS),
+    **dict.fromkeys(("Param", "ParamNames", "ParamValues"), _PATH),
     **dict.fromkeys(("RealIP", "Scheme", "IsTLS", "IsWebSocket", "Path"), _ORIGIN),
 }
-"""Methods of `c` and what they read. Others (Request, Bind, Param, …) may read anything."""
+"""Methods of `c` and what they read. Others (Request, …) may read anything."""
+_REQUEST: Final = {
+    "body": frozenset({"body"}),
+    "headers": _HEADERS,
+    "get": _HEADERS,
+    "cookies": _HEADERS,
+    "query": frozenset({"query"}),
+    "params": frozenset({"vars"}),
+    "files": frozenset({"files"}),
+    "url": frozenset({"meta", "query_string"}),
+    **dict.fromkeys(("method", "path", "host", "protocol", "ip"), frozenset({"meta"})),
+}
+"""Properties of `c.request` and what they read (the manuals' dialect). Without one it is handed on: anything."""
 
 _ANYTHING: Final = frozenset({"globalThis", "this", "with", "eval", "Function"})
 _OWN_DATA: Final = frozenset({"nflow_data", "dromedary_data"})
 
 _TOKEN: Final = re.compile(r"[\w$]+", re.ASCII)  # ASCII borders: a name next to a letter like é counts, to be safe
 _METHOD: Final = re.compile(r"\s*(?:\?\.|\.)\s*([A-Za-z]+)", re.ASCII)
+_GOES_ON: Final = re.compile(r"[\w$\u200c\u200d]")
 
 _BUILT_INS: Final = (
     "Object|Array|String|Number|Boolean|Symbol|BigInt|Function|Date|RegExp|Error|TypeError|RangeError|SyntaxError|"
@@ -92,12 +114,28 @@ def needs_of(source: str) -> frozenset[str]:
         if name in _GLOBALS:
             needs |= _GLOBALS[name]
         else:
-            method = _METHOD.match(source, token.end())
-            read = _METHODS.get(method.group(1)) if method else None
-            if read is None or not method or source[method.end() : method.end() + 1].isalnum():
+            read = _read_by_context(source, token.end())
+            if read is None:
                 return EVERYTHING
             needs |= read
     return frozenset(needs)
+
+
+def _read_by_context(source: str, end: int) -> frozenset[str] | None:
+    """What is read by the member of `c` that is named at `end`; None when that cannot be told."""
+    member, end = _member(source, end)
+    if member == "request":
+        property_, _ = _member(source, end)
+        return _REQUEST.get(property_)
+    return _METHODS.get(member)
+
+
+def _member(source: str, end: int) -> tuple[str, int]:
+    """The name after a dot at `end`, and where it ends. Empty: none, or one that goes on with other signs."""
+    found = _METHOD.match(source, end)
+    if not found or _GOES_ON.match(source, found.end()):
+        return "", end
+    return found.group(1), found.end()
 
 
 def reads_own_data(source: str) -> bool:

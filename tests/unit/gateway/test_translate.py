@@ -24,9 +24,11 @@ class Nobody:
 
 
 def request(method: str = "GET", path: str = "/a", query: str = "", body: bytes = b"", content: str = "") -> Request:
+    form, files = translate.parse_body(content, body)
+    headers = ((b"Host", b"h"), (b"x-trace-ID", b"1"), (b"X-Trace-Id", b"2"), (b"Content-Type", content.encode()))
     return Request(
-        method, path, query, translate.parse_query(query), translate.parse_form(content, body),
-        ((b"Host", b"h"), (b"x-trace-ID", b"1"), (b"X-Trace-Id", b"2")), body, "127.0.0.1:5", "http",
+        method, path, query, translate.parse_query(query), form,
+        headers if content else headers[:-1], body, "127.0.0.1:5", "http", files,
     )  # fmt: skip
 
 

@@ -24,7 +24,10 @@ var __read = [];
   const methods = { QueryParam: 'query', QueryString: 'query', FormValue: 'fields', GetHeader: 'headers',
                     RealIP: 'meta', Cookie: 'headers', Path: 'meta', Request: 'post_data',
                     JSON: '', String: '', SetHeader: '' };
-  const c = {};
+  const request = {};
+  for (const [name, part] of [['body', 'body'], ['query', 'query'], ['headers', 'headers'], ['files', 'files']])
+    Object.defineProperty(request, name, { get() { push(part); return {}; } });
+  const c = { request, response: {} };
   for (const name of Object.keys(methods))
     c[name] = () => { if (methods[name]) push(methods[name]); return {}; };
   globalThis.c = globalThis.echo_context = c;
@@ -48,6 +51,14 @@ FRAGMENTS = [
     "((o) => o.FormValue('x'))(c)",
     "c.Request()",
     "c.Path()",
+    "c.request.body",
+    "c?.request?.query",
+    "c.request\n . headers",
+    "(({ body }) => body)(c.request)",
+    "c.request['files']",
+    "((r) => r.body)(c.request)",
+    "c.response.x = c.request.files",
+    "(({ request }) => request.body)(c)",
     "var d = c; d.QueryString()",
     "payload.c = c; payload.c.Cookie('a')",
     "Reflect.get(c, 'Cookie')('a')",
@@ -162,6 +173,19 @@ def _read_by_engine(program: str) -> set[str] | None:
         ("const value = [...form]", QUERY | {"fields"}),
         ("Math.PI.c", set()),
         ("`${wid}`", {"wid"}),
+        ("c.request.body.email", {"body"}),
+        ("c . request\n.body", {"body"}),
+        ("c?.request?.headers['x-a']", {"headers"}),
+        ("c.request.query.a + c.request.params.b", {"query", "vars"}),
+        ("c.request.url", {"meta", "query_string"}),
+        ("c.request.files.a", {"files"}),
+        ("c.response.status = 201; c.response.set('A', 'b').write('x')", set()),
+        ("const r = c.response", set()),
+        ("c.FormFile('a').text()", {"files"}),
+        ("c.MultipartForm()", {"files", "fields", "headers"}),
+        ("c.Bind({})", {"post_data"}),
+        ("c.Param('name')", {"vars", "meta"}),
+        ("c.JSONP(200, 'f', {}); c.XML(200, 1); c.File('a'); c.Stream(200, 'a/b', ''); c.Logger().info(1)", set()),
     ],
 )
 def test_only_what_the_text_names_is_needed(source: str, needs: set[str]) -> None:
@@ -180,8 +204,15 @@ def test_only_what_the_text_names_is_needed(source: str, needs: set[str]) -> Non
         "x = c",
         "({ c })",
         "c.Request()",
-        "c.Bind(x)",
-        "c.request.body",
+        "c.request",
+        "const { body } = c.request",
+        "c.request[name]",
+        "c.request /* x */ .body",
+        "c.request.unknown",
+        "c.request.body2",
+        "c.request.body$",
+        "c.requests.body",
+        "f(c.request)",
         "c.Unknown()",
         "c.JSON2()",
         "c.QueryParamé()",
