@@ -3,7 +3,7 @@
 Laws, held by one test suite over SQLite, PostgreSQL and MariaDB:
 - SQL is written with `$1`, `$2` … on all three, and values are bound, never put into the text.
 - A result holds JSON values only: times are ISO 8601 texts, decimals numbers or texts, bytes base64.
-- Any error of a connection means its outcome is unknown: the connection is dropped, never reused.
+- An error that is not the server's own answer means the outcome is unknown: the connection is dropped, never reused.
 - A database out of reach answers `Unavailable` and is found again by itself: an outage is a state, not a crash.
 - Wrong SQL or values it does not take are a `CallRefused` with the server's message.
 """
@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+Isolation = Literal["", "read uncommitted", "read committed", "repeatable read", "serializable"]
+ISOLATIONS: Final = frozenset({"", "read uncommitted", "read committed", "repeatable read", "serializable"})
+"""How far a transaction is kept from others; empty: the server's default. SQLite's are always serializable."""
 
 
 class Rows(NamedTuple):
@@ -44,6 +48,16 @@ class Statements(Protocol):
         """Run a statement that is not asked for rows."""
 
 
+class Transaction(Statements, Protocol):
+    """One open transaction. Once it is over it refuses whatever it is asked."""
+
+    async def commit(self) -> None:
+        """Make it last. Raises CallRefused when the server rolled it back, Unavailable when nobody knows."""
+
+    async def rollback(self) -> None:
+        """Undo all of it. Nothing happens when it is over."""
+
+
 class Database(Statements, Protocol):
     """One pool of connections."""
 
@@ -57,5 +71,8 @@ class Database(Statements, Protocol):
     async def close(self) -> None:
         """Let go of every connection. Idempotent."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Statements]:
+    def transaction(self, isolation: Isolation = "") -> AbstractAsyncContextManager[Transaction]:
         """A transaction: committed at the block's end, rolled back when it raises or is cancelled."""
+
+    async def begin(self, isolation: Isolation = "") -> Transaction:
+        """A transaction that the caller ends, and must end: it holds a connection."""

@@ -233,3 +233,40 @@ class BlockingActor(Actor[M]):
         if not self._ended.future.done():
             self._ended.hold()
             self._worker.stop(block=False)
+
+
+class Thread:
+    """A thread for an object that is no actor, such as one connection of many: calls are made on it one by one.
+
+    It ends after the first call that raises anything but a refusal, and then answers `Gone`.
+    """
+
+    def __init__(self, teardown: Callable[[], None]) -> None:
+        """`teardown` runs on the thread, on every way out."""
+        self._ended = Ended(asyncio.get_running_loop())
+        self._worker = Worker.start(teardown, self._ended)
+        self._leaving = False
+
+    @property
+    def alive(self) -> bool:
+        """False once it has ended, or will."""
+        return not self._leaving and not self._ended.future.done()
+
+    def call(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Have it call `work`; the future completes on the loop. Giving up the future does not stop the work."""
+        bridge = Bridge(asyncio.get_running_loop())
+        bridge.hold()
+        try:
+            self._worker.tell(Work(work, bridge))
+        except pykka.ActorDeadError:
+            bridge.settle(None, Gone("the thread has ended"))
+        return bridge.future
+
+    def end(self) -> asyncio.Future[Any]:
+        """Have it end after the work in hand; completes when the thread is over."""
+        if not self._leaving:
+            self._leaving = True
+            if not self._ended.future.done():
+                self._ended.hold()
+                self._worker.stop(block=False)
+        return self._ended.future

@@ -1,0 +1,62 @@
+"""From a driver's name and a DSN to a database. Nothing is connected yet: `open` and the first statement do that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.databases import dsn as texts
+from actors.databases.placeholders import Dialect
+from actors.databases.pool import Pool, PoolSize
+from actors.databases.pooled import PooledDatabase
+from actors.databases.sqlite import SqliteConnector
+from protocol.errors import BadDocument, CallRefused, Problem
+
+_CONNECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseOptions:
+    """What beside its DSN a database obeys."""
+
+    max_open: int = 0
+    """Connections; 0: what the DSN says, else 10."""
+    max_idle: int = 0
+    """Connections kept while nobody uses them; 0: all."""
+    lifetime_seconds: float = 0.0
+    """A connection is renewed after this; 0: never."""
+    pgbouncer: bool = False
+    """PostgreSQL is reached through PgBouncer: prepare nothing under a name."""
+    init: str = ""
+    """SQL run once on each new connection; statements end with semicolons."""
+    statement_seconds: float = 30.0
+    """Deadline of each statement."""
+    connect_seconds: float = 5.0
+    """Deadline of each try to connect."""
+
+
+def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None) -> PooledDatabase:
+    """A database of this driver (`sqlite3`, `postgres`, `mysql`, and their other names).
+
+    Raises BadDocument for a driver or DSN that cannot be one, or `init` that is no SQL. On the loop.
+    """
+    options = options or DatabaseOptions()
+    name = texts.driver_named(driver)
+    try:
+        match name:
+            case "sqlite3":
+                target = texts.sqlite_target(dsn)
+                pool = Pool(SqliteConnector(target, options.init), _size(options, 1 if target.in_memory else 0))
+                return PooledDatabase(name, Dialect.SQLITE, pool, options.statement_seconds)
+            case "postgres" | "mysql":
+                raise BadDocument([Problem("driver", f"{name} is not built in yet")])
+    except CallRefused as error:
+        raise BadDocument([Problem("init", str(error))]) from None
+
+
+def _size(options: DatabaseOptions, most: int) -> PoolSize:
+    """`most` is what the DSN says, or 0."""
+    max_open = options.max_open or most or _CONNECTIONS
+    if most == 1:  # a database in memory is one connection, kept for ever
+        return PoolSize(1, 1, 0.0, options.statement_seconds)
+    max_idle = min(options.max_idle or max_open, max_open)
+    return PoolSize(max_open, max_idle, options.lifetime_seconds, options.statement_seconds)
