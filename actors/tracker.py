@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import cycle
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from actors.kernel import Actor, Backoff, ChildSpec, Timer
-from actors.stores.store import Store
 from protocol.errors import AskError, Refusal
 from protocol.refs import Recipient
 from protocol.tracking import TrackerRow, TrackerState
@@ -52,6 +51,13 @@ class TrackerSettings:
     """After so many lost batches in a row the store is left alone, and rows wait while there is room…"""
     circuit_seconds: tuple[float, float] = (1.0, 30.0)
     """…for this long; then one batch tries again, each time after twice the pause, up to the second number."""
+
+
+class RowSink(Protocol):
+    """Where rows go: a store, or another table."""
+
+    def track(self, rows: Sequence[TrackerRow]) -> Awaitable[int]:
+        """Store rows, secrets masked. Returns how many; raises a Refusal when none was stored."""
 
 
 class _Call(Enum):
@@ -143,7 +149,7 @@ class TrackerBatcher(Actor[_Call]):
 
     __slots__ = ("_batch", "_channel", "_lost", "_pause", "_resting", "_settings", "_store", "_timer")
 
-    def __init__(self, channel: TrackerChannel, store: Store, settings: TrackerSettings) -> None:
+    def __init__(self, channel: TrackerChannel, store: RowSink, settings: TrackerSettings) -> None:
         self._channel = channel
         self._store = store
         self._settings = settings
@@ -238,10 +244,12 @@ class TrackerBatcher(Actor[_Call]):
 class Tracker:
     """What runs see of the tracker: where to put a row, and the numbers."""
 
-    __slots__ = ("_channels", "_settings", "_store", "track")
+    __slots__ = ("_channels", "_name", "_settings", "_store", "track")
 
-    def __init__(self, store: Store, settings: TrackerSettings | None = None) -> None:
+    def __init__(self, store: RowSink, settings: TrackerSettings | None = None, name: str = "batcher") -> None:
+        """`name`: what its batchers are called, each with its number."""
         self._store = store
+        self._name = name
         self._settings = settings = settings or TrackerSettings()
         share = max(1, settings.workers)
         self._channels = tuple(
@@ -269,7 +277,38 @@ class Tracker:
 
     def _spec(self, number: int, channel: TrackerChannel) -> ChildSpec:
         return ChildSpec(
-            name=f"batcher-{number}",
+            name=f"{self._name}-{number}",
             factory=lambda: TrackerBatcher(channel, self._store, self._settings),
             backoff=Backoff(),
         )
+
+
+class Trackers:
+    """Several trackers as one: each row goes to all of them, and none waits for another."""
+
+    __slots__ = ("_all", "track")
+
+    def __init__(self, *trackers: Tracker) -> None:
+        """The first one's numbers are the numbers of all."""
+        self._all = trackers
+        tracks = tuple(tracker.track for tracker in trackers)
+
+        def track(row: TrackerRow) -> None:
+            for each in tracks:
+                each(row)
+
+        self.track: Callable[[TrackerRow], None] = track
+
+    def children(self) -> tuple[ChildSpec, ...]:
+        """The batchers of all; their trackers need different names."""
+        return tuple(spec for tracker in self._all for spec in tracker.children())
+
+    @property
+    def state(self) -> TrackerState:
+        """The first tracker's numbers."""
+        return self._all[0].state
+
+    @property
+    def states(self) -> tuple[TrackerState, ...]:
+        """The numbers of each."""
+        return tuple(tracker.state for tracker in self._all)

@@ -29,7 +29,7 @@ from actors.library.library import Library, Snapshot
 from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
 from protocol import codec
-from protocol.errors import AskError, CallRefused, Problem, Unavailable
+from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
 from protocol.flows import InstallApp, Installed, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
 from protocol.formats import NO_MODULES
@@ -145,7 +145,7 @@ class Flows(Actor[FlowsMessage]):
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 return await library.look(names, None)
-        except (Unavailable, CallRefused, TimeoutError) as error:
+        except (Refusal, TimeoutError) as error:
             self._out[outside] = str(error) or "it does not answer"
             return None
 
@@ -244,7 +244,7 @@ class Flows(Actor[FlowsMessage]):
 
     async def _history(self, app: str) -> tuple[Version, ...]:
         await self._note()
-        with suppress(Unavailable):
+        with suppress(Refusal):
             return await self._own.list(app) if self._own is not None else ()
         return ()
 
@@ -294,7 +294,7 @@ class Flows(Actor[FlowsMessage]):
         """Keep versions of what went live; during an outage of the store, later."""
         if self._own is None:
             self._to_note.clear()
-        with suppress(Unavailable):
+        with suppress(Refusal):
             for app, document in list(self._to_note.items()):
                 if self._own is not None:
                     await self._own.put(app, document.text, document.source)
@@ -338,7 +338,7 @@ class Flows(Actor[FlowsMessage]):
     async def _look_at_ours(self) -> None:
         """What we have just written is live when this returns."""
         own = self._writable()
-        with suppress(Unavailable):  # then the watcher will see it
+        with suppress(Refusal):  # then the watcher will see it
             self._ours = await own.look(None, None)
         await self._assemble()
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from actors.kernel import Actor
 from actors.library.library import Library, Snapshot
-from protocol.errors import CallRefused, Unavailable
+from protocol.errors import Refusal
 from protocol.refs import AnyRef
 
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -76,7 +76,7 @@ class LibraryWatcher(Actor[Look]):
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 snapshot = await self._library.look(self._names, self._known)
-        except (Unavailable, CallRefused, TimeoutError) as error:
+        except (Refusal, TimeoutError) as error:
             self._failures += 1
             if self._failures == 1:
                 self._keeper.tell(LibraryOut(self._outside, str(error) or "it does not answer"))

@@ -11,6 +11,8 @@ import binascii
 import re
 from typing import Any, Final
 
+from protocol.codec import dumps
+
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}\Z")
 _NO: Final = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
@@ -21,6 +23,8 @@ def text(value: Any) -> str:
         return ""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, dict | list):  # a column of the JSON type
+        return dumps(value).decode()
     return value if isinstance(value, str) else str(value)
 
 

@@ -18,7 +18,7 @@ from actors.databases.database import Database
 from actors.library import cells
 from actors.library.library import App, Module, Snapshot, Template, Token, User
 from actors.library.queries import NamedQueries
-from protocol.errors import CallRefused, Unavailable
+from protocol.errors import CallRefused, Refusal
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class SqlLibrary:
     async def open(self) -> None:
         """Make ready and read the named queries; see `Library.open`."""
         await self.database.open()
-        with suppress(Unavailable):
+        with suppress(Refusal):
             await self.queries()
 
     async def close(self) -> None:
@@ -197,7 +197,10 @@ class SqlLibrary:
         return (tuple(sorted(apps.rows, key=repr)), tuple(sorted(modules.rows, key=repr)))
 
     async def _named(self, name: str, parameter: str) -> list[tuple[Any, ...]]:
-        return (await self.database.query((await self.queries())[name], (parameter,))).rows
+        queries = await self.queries()
+        if not _is_text(parameter):
+            return []
+        return (await self.database.query(queries[name], (parameter,))).rows
 
     async def _list(self, *statements: str) -> list[tuple[Any, ...]]:
         """The rows of the first statement the database takes; none when it takes none: the table is not there."""
@@ -205,6 +208,11 @@ class SqlLibrary:
             with suppress(CallRefused):
                 return (await self.database.query(statement, most=100_000)).rows
         return []
+
+
+def _is_text(name: str) -> bool:
+    """Whether a database can have a row of this name: no U+0000, no half of a surrogate pair."""
+    return "\0" not in name and (name.isascii() or name == name.encode("utf-8", "replace").decode())
 
 
 def _token(row: tuple[Any, ...]) -> Token:
