@@ -7,13 +7,14 @@ descriptor, which is closed when the answer has left, or failed to. Ranges and c
 from __future__ import annotations
 
 import asyncio
+import io
 import mimetypes
-import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from actors.guards import paths
 from gateway import statuses
@@ -32,10 +33,8 @@ _OF_A_FILE: Final = frozenset({"content-type", "content-disposition"})
 Lines = Sequence[tuple[str, str]]
 
 
-async def file_response(
-    request: web.BaseRequest, root: str, path: str, lines: Lines, status: int = 200
-) -> web.StreamResponse:
-    """Send the file `path` below `root` as the response, which is prepared and written when this returns.
+async def file_response(root: str, path: str, lines: Lines, status: int = 200) -> web.StreamResponse:
+    """The file `path` below `root` as a response. The file is open already: return the response at once.
 
     `lines`: header lines; without a Content-Type among them it is told by the name. What cannot be served is a 404, 403
     or 500 in JSON with the same lines.
@@ -43,7 +42,7 @@ async def file_response(
     if not root:
         return _refused(lines, statuses.plain(500, "there is no folder for files: set [files] root"))
     try:
-        descriptor, name = await asyncio.to_thread(_open, root, path)
+        file, name = await asyncio.to_thread(_open, root, path)
     except CallRefused as refusal:
         if refusal.name == paths.OUTSIDE:
             return _refused(lines, statuses.plain(403, "forbidden"))
@@ -51,12 +50,20 @@ async def file_response(
     headers = list(lines)
     if not any(each.lower() == "content-type" for each, _ in lines):
         headers.append(("Content-Type", content_type_of(name)))
-    try:
-        response = web.FileResponse(f"/proc/self/fd/{descriptor}", status=status, headers=headers)
-        await response.prepare(request)
-    finally:
-        os.close(descriptor)
-    return response
+    return _OpenFile(file, status, headers)
+
+
+class _OpenFile(web.FileResponse):
+    """Served by the descriptor's name, which leads to the open file whatever lies at its path by now."""
+
+    def __init__(self, file: io.FileIO, status: int, headers: list[tuple[str, str]]) -> None:
+        super().__init__(f"/proc/self/fd/{file.fileno()}", status=status, headers=headers)
+        self._open_file = file
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send head and body."""
+        with self._open_file:
+            return await super().prepare(request)
 
 
 def content_type_of(name: str) -> str:
@@ -66,13 +73,13 @@ def content_type_of(name: str) -> str:
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
-def _open(root: str, path: str) -> tuple[int, str]:
+def _open(root: str, path: str) -> tuple[io.FileIO, str]:
     try:
-        return paths.open_file(root, path), path
+        return io.FileIO(paths.open_file(root, path)), path
     except CallRefused as refusal:
         if refusal.name != paths.MISSING:
             raise
-        return paths.open_file(root, f"{path}/{INDEX}"), INDEX
+        return io.FileIO(paths.open_file(root, f"{path}/{INDEX}")), INDEX
 
 
 def _refused(lines: Lines, answer: ErrorAnswer) -> web.Response:

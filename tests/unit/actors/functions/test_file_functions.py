@@ -36,7 +36,7 @@ async def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("enabled", "root", "key"),
-    [(False, "/tmp", r"\[vm_pool\] enable_filesystem"), (True, "", r"\[files\] root")],  # noqa: S108
+    [(False, "/tmp", r"\[vm_pool\] enable_filesystem"), (True, "", r"\[files\] root")],
 )
 async def test_a_refusal_names_the_key(enabled: bool, root: str, key: str) -> None:
     functions = of(root, enabled=enabled)
