@@ -116,3 +116,57 @@ def test_no_query_and_no_body_is_a_crash(query: str, body: bytes, content: str) 
     with contextlib.suppress(BadDocument):
         asked = request("POST", "/a", query.encode("utf-8", "replace").decode(), body, content)
         given_to(start(asked, content=content, body_as_payload=True), "post_data", "query", "fields", "headers")
+
+
+# --- bodies and files ---
+
+FORM_DATA = (
+    b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    b'--X\r\nContent-Disposition: form-data; name="f"; filename="t.txt"\r\nContent-Type: text/plain\r\n\r\nhi\r\n'
+    b'--X\r\nContent-Disposition: form-data; name="f"; filename="b.bin"\r\n\r\n\xff\r\n--X--\r\n'
+)
+MULTIPART = "multipart/form-data; boundary=X"
+
+
+def test_fields_of_an_upload_are_payload_and_post_data_as_those_of_a_form() -> None:
+    asked = request("POST", query="q=2", body=FORM_DATA, content=MULTIPART)
+    begun = start(asked, content=MULTIPART)
+    assert loads(begun.payload) == {"q": "2", "a": "1"}
+    assert given_to(begun, "fields")["fields"] == [["a", "1"]]
+    assert given_to(begun, "post_data")["post_data"] == {"*": "a", "a": "1", "q": "2"}
+
+
+def test_files_are_told_as_text_where_they_are_and_else_as_base64() -> None:
+    asked = request("POST", body=FORM_DATA, content=MULTIPART)
+    assert given_to(start(asked), "files")["files"] == [
+        {"field": "f", "name": "t.txt", "type": "text/plain", "size": 2, "content": {"text": "hi"}},
+        {"field": "f", "name": "b.bin", "type": "text/plain", "size": 1, "content": {"base64": "/w=="}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "body", "told"),
+    [
+        ("application/json", b'{"a": [1]}', {"json": {"a": [1]}}),
+        ("application/json; charset=utf-8", b"null", {"json": None}),
+        ("application/problem+json", b"5", {"json": 5}),
+        ("", b'"x"', {"json": "x"}),
+        ("", b"plain", {"text": "plain"}),
+        ("application/json", b"{bad", {"text": "{bad"}),
+        ("text/plain", b'{"a":1}', {"text": '{"a":1}'}),
+        ("application/octet-stream", b"\xff\x00", {"base64": "/wA="}),
+        ("application/x-www-form-urlencoded", b"a=1&a=2", {"form": [["a", "1"], ["a", "2"]]}),
+        (MULTIPART, FORM_DATA, {"form": [["a", "1"]]}),
+    ],
+)
+def test_the_body_is_told_in_the_form_it_has(content: str, body: bytes, told: dict) -> None:
+    assert given_to(start(request("POST", body=body, content=content)), "body") == {"body": told}
+
+
+def test_no_body_is_not_told() -> None:
+    assert given_to(start(request()), "body", "files") == {"files": []}
+
+
+def test_a_malformed_upload_is_refused_with_what_is_wrong() -> None:
+    with pytest.raises(BadDocument, match="body: not well-formed multipart/form-data: "):
+        translate.parse_body(MULTIPART, FORM_DATA[:-8])
