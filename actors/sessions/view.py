@@ -59,9 +59,8 @@ class RunSession:
         self._measure(after, len(new_text(name, changed)))
         self._maps = after
         before = self._changes
-        removals = _without(before.removals, name, changed)
         merges = {**before.merges, name: {**before.merges.get(name, {}), **changed}}
-        self._changes = Changes(merges, removals, before.deletions)
+        self._changes = Changes(merges, before.removals, before.deletions)
 
     async def remove(self, name: str, keys: Iterable[str]) -> None:
         """Remove keys of one map; those that are not there do not matter. Raises Unavailable, Overloaded."""
@@ -137,14 +136,8 @@ def _differ(held: Any, value: Any) -> bool:
     return value_text(held) != value_text(value)
 
 
-def _without(parts: Mapping[str, Any], name: str, keys: Iterable[str]) -> dict[str, Any]:
-    """The changes without these keys of one map: what was removed is written again, or the other way round."""
-    rest = dict(parts)
-    held = rest.pop(name, None)
-    if isinstance(held, frozenset):
-        held = held - frozenset(keys)
-    elif held is not None:
-        held = {key: value for key, value in held.items() if key not in frozenset(keys)}
-    if held:
-        rest[name] = held
-    return rest
+def _without(merges: Maps, name: str, keys: frozenset[str]) -> Maps:
+    """The merges without these keys of one map. (Not the other way round: merges come after removals.)"""
+    rest = dict(merges)
+    held = {key: value for key, value in rest.pop(name, {}).items() if key not in keys}
+    return {**rest, name: held} if held else rest

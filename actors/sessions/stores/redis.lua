@@ -14,8 +14,11 @@ return state
 -- The lists: beginnings of fields that go, fields that go, fields and values that come. Looks before it writes.
 local begin, lifetime, most = ARGV[1] == '1', ARGV[2], tonumber(ARGV[3])
 local exists = redis.call('EXISTS', KEYS[1]) == 1
-if exists == begin then
-  return begin and 'taken' or 'ended'
+-- Ids are never used twice, so where the result is there already this is a second try whose first one's answer was lost.
+if (begin and exists) or (not exists and KEYS[2] ~= KEYS[1] and redis.call('EXISTS', KEYS[2]) == 1) then
+  return 'saved'
+elseif not begin and not exists then
+  return 'ended'
 end
 local at = 4
 local function list()

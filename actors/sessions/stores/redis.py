@@ -6,10 +6,11 @@ expires sessions by itself. Whoever owns the connection opens and closes it; her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from actors.reach.redis_client import RedisDoor, RedisScript, Reply, Word
 from actors.sessions.state import KIB, too_large, value_text
 from actors.sessions.stores.store import prefixed_length
 from actors.stores.statements import read_statements
@@ -21,24 +22,17 @@ _SCRIPTS: Final = Path(__file__).with_name("redis.lua")
 _EMPTY: Final = b"-"
 
 
-class Commands(Protocol):
-    """A connection to Redis."""
-
-    async def call(self, *command: Any) -> Any:
-        """The server's answer. Raises Unavailable; CallRefused for a command it refuses."""
-
-
 class RedisSessions:
     """Sessions as hashes."""
 
     __slots__ = ("_load", "_max_kb", "_millis", "_prefix", "_redis", "_save")
 
-    def __init__(self, redis: Commands, lifetime_seconds: float, max_kb: int, prefix: str = "nflow:session:") -> None:
+    def __init__(self, redis: RedisDoor, lifetime_seconds: float, max_kb: int, prefix: str = "nflow:session:") -> None:
         scripts = read_statements(_SCRIPTS)
-        self._load = scripts["load"]
-        self._save = scripts["save"]
+        self._load = RedisScript(scripts["load"])
+        self._save = RedisScript(scripts["save"])
         self._redis = redis
-        self._millis = str(max(1, int(lifetime_seconds * 1000)))
+        self._millis = max(1, int(lifetime_seconds * 1000))
         self._max_kb = max_kb
         self._prefix = prefix
 
@@ -54,7 +48,7 @@ class RedisSessions:
 
     async def load(self, session: str) -> Maps | None:
         """See `SessionStore.load`."""
-        state = await self._call("EVAL", self._load, "1", self._prefix + session, self._millis)
+        state = await _reached(self._redis.run(self._load, [self._prefix + session], [self._millis]))
         if not state:
             return None
         try:
@@ -67,11 +61,12 @@ class RedisSessions:
         beginnings = [prefixed_length(_bytes(name)) for name in changes.deletions]
         removed = [_field(name, key) for name, keys in changes.removals.items() for key in keys]
         come = list(_fields(changes.merges))
-        said = await self._call(
-            "EVAL", self._save, "2", self._prefix + session, self._prefix + (rename or session),
-            "1" if begin else "0", self._millis, str(self._max_kb * KIB),
-            str(len(beginnings)), *beginnings, str(len(removed)), *removed, str(len(come)), *come,
-        )  # fmt: skip
+        keys = [self._prefix + session, self._prefix + (rename or session)]
+        arguments: list[Word] = [
+            int(begin), self._millis, self._max_kb * KIB,
+            len(beginnings), *beginnings, len(removed), *removed, len(come), *come,
+        ]  # fmt: skip
+        said = await _reached(self._redis.run(self._save, keys, arguments))
         match _bytes(said):
             case b"saved":
                 return
@@ -84,17 +79,19 @@ class RedisSessions:
 
     async def end(self, session: str) -> None:
         """See `SessionStore.end`."""
-        await self._call("DEL", self._prefix + session)
+        await _reached(self._redis.call("DEL", self._prefix + session))
 
     async def sweep(self) -> int:
         """Nothing to do: Redis does it."""
         return 0
 
-    async def _call(self, *command: Any) -> Any:
-        try:
-            return await self._redis.call(*command)
-        except CallRefused as refused:  # read-only replica, out of memory, no rights: nothing a script could mend
-            raise Unavailable(f"the session store refuses: {refused}") from None
+
+async def _reached(asked: Awaitable[Reply]) -> Reply:
+    """What the server says. What it refuses (no rights, a foreign key of ours) no script could mend."""
+    try:
+        return await asked
+    except CallRefused as refused:
+        raise Unavailable(f"the session store refuses: {refused}") from None
 
 
 def _fields(merges: Maps) -> Iterator[bytes]:
