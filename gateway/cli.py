@@ -1,4 +1,6 @@
-"""The `nflow` command: serve, check, doctor, version. Heavy imports stay inside the commands that need them.
+"""The `nflow` command: serve, check, import, versions, doctor, version.
+
+Heavy imports stay inside the commands that need them.
 
 Exit codes: 0 done; 1 a check found errors, or the runtime failed; 2 the configuration or the call is wrong.
 """
@@ -118,6 +120,72 @@ def check(
     raise typer.Exit(1 if bad else 0)
 
 
+@app.command("import")
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(help="A playbook .json file, a SQLite file, a database's DSN or URL, or `database_nflow`."),
+    ],
+    config: Config = None,
+    app_: Annotated[str, typer.Option("--app", help="Name of a playbook file's app; default: the file's.")] = "",
+    driver: Annotated[str, typer.Option(help="postgres, mysql or sqlite3, where the DSN does not say it.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied; write nothing.")] = False,
+) -> None:
+    """Copy apps, modules, templates, queries, users and tokens into our store. Exit code 1 when a flow is bad."""
+    _refuse_intruders()
+    import asyncio
+
+    from gateway.importer import Order, import_into_store
+    from protocol.errors import BadDocument, NflowError
+    from protocol.formats import NO_MODULES
+
+    settings = _settings(config, None, None)
+    order = Order(source, app_, driver, replace, dry_run)
+    try:
+        report = asyncio.run(import_into_store(settings, order, NO_MODULES))
+    except BadDocument as error:
+        _refuse(str(error))
+    except (NflowError, OSError) as error:
+        typer.echo(f"nflow: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(report.table())
+    for name, problem in report.problems:
+        typer.echo(f"app {name}: {'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
+    if dry_run:
+        typer.echo("nothing was written (--dry-run)")
+    raise typer.Exit(1 if report.bad else 0)
+
+
+@app.command()
+def versions(
+    app_: Annotated[str, typer.Argument(metavar="APP", help="Name of the app.")],
+    config: Config = None,
+    show: Annotated[int, typer.Option(help="Print the document of this version instead.")] = 0,
+) -> None:
+    """List the versions of an app that were live, the newest first."""
+    _refuse_intruders()
+    import asyncio
+
+    from gateway.importer import version_document, version_lines
+    from protocol.errors import NflowError
+
+    settings = _settings(config, None, None)
+    try:
+        if show:
+            document = asyncio.run(version_document(settings, app_, show))
+            lines = [document.decode("utf-8", "replace")] if document is not None else []
+        else:
+            lines = asyncio.run(version_lines(settings, app_))
+    except (NflowError, OSError) as error:
+        typer.echo(f"nflow: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not lines:
+        typer.echo(f"nflow: app {app_!r} has no {f'version {show}' if show else 'versions'} in our store", err=True)
+        raise typer.Exit(1)
+    typer.echo("\n".join(lines))
+
+
 @app.command()
 def doctor(config: Config = None) -> None:
     """Look at what this machine offers: engine, confinement, packages, clock, store."""
@@ -168,13 +236,12 @@ def _settings(config: Path | None, host: str | None, port: int | None) -> Settin
 
 
 def _documents(name: str) -> dict[str, Path]:
-    """App name → file, for a file or for a folder of them."""
+    """App name → file; a folder stands for all playbooks in it."""
     path = Path(name)
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
-        if not files:
+        if not any(path.glob("*.json")):
             _refuse(f"{path} holds no .json file")
-        return {file.stem: file for file in files}
+        return {path.name: path}  # watched: files may come and go
     if path.is_file():
         return {path.stem: path}
     if path.suffix == ".json" or "/" in name:
