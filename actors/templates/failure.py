@@ -14,3 +14,7 @@ class TemplateError(Refusal):
         self.line = line
         self.reason = message
         """The message without its place."""
+
+
+class TemplateLimit(TemplateError):
+    """The template takes more steps, depth or output than it may."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from actors.templates.failure import TemplateError
+from actors.templates.failure import TemplateError, TemplateLimit
 from actors.templates.functions import FUNCTIONS, truth
 from actors.templates.page.context import TEXT
 from actors.templates.page.escapers import ESCAPERS
@@ -56,13 +56,13 @@ class Run:
         """Pay for work."""
         self.steps -= steps
         if self.steps < 0:
-            raise TemplateError(line, f"the template takes more than {MAX_STEPS} steps")
+            raise TemplateLimit(line, f"the template takes more than {MAX_STEPS} steps")
 
     def write(self, text: str, line: int) -> None:
         """Add to the output."""
         self.room -= len(text)
         if self.room < 0:
-            raise TemplateError(line, "the output is larger than its limit")
+            raise TemplateLimit(line, "the output is larger than its limit")
         self.written.append(text)
 
 
@@ -89,13 +89,13 @@ class Program:
         try:
             self.include(("", TEXT), run, data, 1)
         except RecursionError:
-            raise TemplateError(1, "nested too deeply") from None
+            raise TemplateLimit(1, "nested too deeply") from None
         return "".join(run.written)
 
     def include(self, place: Place, run: Run, data: Any, line: int) -> None:
         """Run one of its templates."""
         if run.depth >= MAX_DEPTH:
-            raise TemplateError(line, f"templates include each other deeper than {MAX_DEPTH} levels")
+            raise TemplateLimit(line, f"templates include each other deeper than {MAX_DEPTH} levels")
         run.depth += 1
         self._bodies[place](run, [data] + [None] * (self._rooms[place] - 1), data)
         run.depth -= 1
@@ -323,7 +323,7 @@ def _call(node: Call, piped: Value | None = None) -> Value:
         if isinstance(result, str):
             run.spend(len(result) >> _CHARS_A_STEP, line)
             if len(result) > run.room:
-                raise TemplateError(line, f"error calling {name}: the result is larger than the output may be")
+                raise TemplateLimit(line, f"error calling {name}: the result is larger than the output may be")
         return result
 
     return call

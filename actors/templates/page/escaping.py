@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from actors.templates.failure import TemplateError
+from actors.templates.failure import TemplateError, TemplateLimit
 from actors.templates.page.context import COMMENTS, DEAD, SCRIPT_LITERALS, TEXT, BadPage, Context, join, nudge
 from actors.templates.page.markup import Step, steps
 from actors.templates.tree import (
@@ -132,7 +132,7 @@ class _Escaper:
         for node in nodes:
             self.work += 1
             if self.work > MAX_WORK:
-                raise TemplateError(node.line, "the template is too complex to be made safe")
+                raise TemplateLimit(node.line, "the template is too complex to be made safe")
             safe, context = self.node(node, context, loop)
             made.append(safe)
             if context.state == "dead":
