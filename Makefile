@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/.core
 	@$(BIN)/nflow serve -c config.toml -a examples
 
-test: $(VENV)/.dev
+test: $(VENV)/.servers
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -54,6 +54,18 @@ $(VENV)/.core: requirements.lock pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
+	@touch $@
+
+# The servers the tests run against, where they are missing (Debian, as root). PostgreSQL comes with the tools.
+$(VENV)/.servers: $(VENV)/.dev
+	@export PATH="$$PATH:/usr/sbin"; missing=""; \
+	command -v mariadbd >/dev/null || missing="$$missing mariadb-server"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v pgbouncer >/dev/null || missing="$$missing pgbouncer"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ]; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
 	@touch $@
 
 clean:
