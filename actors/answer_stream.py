@@ -87,7 +87,8 @@ class AnswerStream:
 
     # --- the gateway reads ---
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    async def read(self) -> AsyncGenerator[bytes, None]:
+        """The chunks, for the one reader. Raises the error of a run that failed on the way."""
         try:
             while True:
                 while self._chunk is None and not self._ended:

@@ -30,7 +30,9 @@ class Client:
     def stream(self) -> AnswerStream:
         """Where scripts write an answer in chunks."""
         if self._stream is None:
-            self._stream = AnswerStream(self._begin_stream, nobody=self._start.reply_to is NOBODY)
+            self._stream = AnswerStream(
+                self._begin_stream, nobody=self._start.reply_to is NOBODY or self._start.tells_payload
+            )
         return self._stream
 
     def end(self, reply: Answer | Failure, session: str, rest: bytes) -> None:

@@ -8,46 +8,37 @@ tracker (rows nobody waits for), the sessions and, for host calls, to the sandbo
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from actors import entrance, walk
+from actors.branch import RunBranch
 from actors.client import Client
 from actors.entrance import Entrance, Verdict
 from actors.farewell import Farewell, log_start, settle
 from actors.functions.caller import Caller, SessionView
-from actors.host_calls import HostCalls
 from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
+from actors.performance import Performance
 from actors.run_records import RunRecords
 from actors.services import Door, Services
 from actors.sessions.lone import LoneSession
-from actors.walk import breaks
 from protocol.codec import loads
-from protocol.errors import Crashed, NflowError, NodeError, RunCancelled
+from protocol.errors import Crashed, NflowError, NodeError
 from protocol.flow import Durability, Script
 from protocol.process import Answer, CancelProcess, Failure, ProcessState, RunExpired, StartProcess
 from protocol.refs import NOBODY
-from protocol.sandbox import CancelScript, HostCall, RunScript, ScriptFailed, ScriptResult
+from protocol.sandbox import ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, Recorded
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """Work done outside the mailbox, by the number under which it was begun."""
-
-    work: int
-    result: Any
 
 
 class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_calls", "_client", "_door", "_entrance", "_guarding", "_performing", "_records", "_run",
-        "_services", "_session", "_start", "_state", "_suspend", "_task", "_turned_from", "_well", "_work",
+        "_began", "_cache_key", "_client", "_door", "_entrance", "_performance", "_performing", "_records", "_services",
+        "_session", "_start", "_state", "_suspend", "_turned_from", "_well",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, door: Door) -> None:
@@ -56,28 +47,27 @@ class ProcessActor(Actor[Any]):
         self._door = door
         self._state = _first_state(start, services.settings.max_steps)
         self._entrance: Entrance | None = None
-        self._guarding = False
-        """The script that runs is the login."""
-        self._run = 0
         self._performing: walk.Perform | None = None
+        """None until the walk begins: a script that runs before is the login."""
         self._began = 0.0
+        self._cache_key = b""
+        """Under which the result of the node being performed is to be kept; empty: not at all."""
         self._client = Client(start, lambda: self.session)
-        self._task: asyncio.Task[Any] | None = None
-        self._work = 0
-        self._calls: HostCalls | None = None
         self._session: SessionView | None = None
         self._suspend: walk.Suspend | None = None
         self._turned_from = ""
         """The path whose login failed: kept for after the login."""
         self._well = False
         self._records: RunRecords
+        self._performance: Performance
 
     def started(self) -> None:
         """Step onto the first node, or find out where that is."""
         start = self._start
         self._records = self._new_records()
+        self._performance = Performance(self.context, self._services, self._door, self._client, self._caller)
         if start.resume or start.start.auth:
-            self._set_out(entrance.entrance(start, self.session, self._services.version))
+            self._performance.work(entrance.entrance(start, self.session, self._services.version))
             return
         self._records.begin()
         self._state, commands = walk.begin(self._state, start.start.first)
@@ -86,18 +76,6 @@ class ProcessActor(Actor[Any]):
     def receive(self, message: Any) -> None:
         """Everything that can happen to a run."""
         match message:
-            case ScriptResult():
-                self._script_ended(message)
-            case ScriptFailed(run, error, logs):
-                if run == self._run:
-                    self._write_logs(logs)
-                    self._script_over(walk.NodeFailed(error))
-            case HostCall():
-                self._host_call(message)
-            case _Done(work, result):
-                if work == self._work:
-                    self._task = None
-                    self._done(result)
             case Recorded(number):
                 if self._records.committed(number):
                     self._event(walk.StepCommitted())
@@ -108,24 +86,23 @@ class ProcessActor(Actor[Any]):
                 self._event(walk.CancelAsked(reason))
             case RunExpired():
                 self._event(walk.OutOfTime(self._services.settings.process_seconds))
-            case _ if self._calls is not None:
-                self._calls.due(message)
-            case _ if not self._run:
-                pass  # a timer of a script that has ended
             case _:
-                raise TypeError(f"a process does not understand {type(message).__name__}")
+                ended = self._performance.hear(message)
+                if ended is not None:
+                    self._ended(ended)
 
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""
-        self._abandon()
+        self._performance.abandon()
         self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
         self._door.left(self._start.wid, well=self._well)
+        del self._client, self._performance  # they know this actor: without them it ends with its last reference
 
     @property
     def session(self) -> SessionView:
         """The client's session as this run sees it. A fork has one of its own, which nobody keeps."""
         if self._session is None:
-            alone = self._start.reply_to is NOBODY
+            alone = self._start.reply_to is NOBODY or self._start.tells_payload
             self._session = LoneSession() if alone else self._services.session(self._start.session)
         return self._session
 
@@ -135,62 +112,60 @@ class ProcessActor(Actor[Any]):
         self._state, commands = walk.advance(self._state, event)
         self._carry_out(commands)
 
-    def _done(self, result: Any) -> None:
+    def _ended(self, result: Any) -> None:
+        """What was being done has ended."""
         match result:
+            case ScriptResult():
+                self._script_ended(result)
+            case ScriptFailed(_, error, logs):
+                self._write_logs(logs)
+                self._failed(error)
+            case walk.RetryDue():
+                self._event(result)
+            case Outcome(payload, following, answer):
+                self._node_done(walk.NodeDone(following, payload, answer))
             case Entrance():
                 self._enter(result)
             case bytes():
-                self._guarding = True
-                text = self._services.triggers(self._start.flow.app).auth
-                try:
-                    script = entrance.login_script(text, self._start.flow.app, self._start.flow.name)
-                except NflowError as error:
-                    self._refuse(error)
-                else:
-                    self._send_script(script, result, "", entrance.AUTH_NODE)
+                self._ask_login(result)
             case Verdict():
                 self._judged(result)
-            case Outcome():
-                self._event(walk.NodeDone(result.next, result.payload, result.answer))
-            case walk.NodeDone() | walk.NodeFailed():
-                self._event(result)
             case Farewell(reply, session):
                 self._leave(reply, session)
-            case NflowError() if self._performing is not None:
-                self._event(walk.NodeFailed(result))
             case NflowError():
-                self._refuse(result)
+                self._failed(result)
             case BaseException():
                 raise result
             case _:
-                raise TypeError(f"work of a run cannot end in {type(result).__name__}")
+                raise TypeError(f"what a run does cannot end in {type(result).__name__}")
+
+    def _failed(self, error: NflowError) -> None:
+        if self._performing is not None:
+            self._event(walk.NodeFailed(error))
+        else:
+            self._refuse(error)
 
     def _script_ended(self, result: ScriptResult) -> None:
-        if result.run != self._run:
-            return
         if result.logs:
             self._write_logs(result.logs)
         if result.variables is not None:
             variables: dict[str, Any] = loads(result.variables)
             self._start = self._start._replace(variables=tuple(variables.items()))
-        if self._guarding:
+        if self._performing is None:
             self._login_ended(result)
             return
         payload = result.payload
-        suspends = b'"break"' in payload and breaks(payload)
-        done = walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
-        self._script_over(done)
+        suspends = b'"break"' in payload and walk.breaks(payload)
+        self._node_done(
+            walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
+        )  # fmt: skip
 
-    def _script_over(self, event: walk.Event) -> None:
-        """The script's end is an event once what it held open is closed."""
-        self._run = 0
-        calls, self._calls = self._calls, None
-        if self._guarding and isinstance(event, walk.NodeFailed):
-            self._refuse(event.error)
-        elif calls is not None and calls.open:
-            self._set_out(_closed(calls, event))
-        else:
-            self._event(event)
+    def _node_done(self, done: walk.NodeDone) -> None:
+        if self._cache_key and self._performing is not None and not done.suspends:
+            options = self._performing.node.options
+            if options is not None and options.cache is not None:
+                self._services.results.put(self._cache_key, done, options.cache.seconds)
+        self._event(done)
 
     # --- the way in ---
 
@@ -203,7 +178,7 @@ class ProcessActor(Actor[Any]):
             self._state = _first_state(self._start, self._services.settings.max_steps)
             self._records = self._new_records()
         if found.login:
-            self._set_out(self._login(found.first))
+            self._performance.work(self._login(found.first))
         else:
             self._walk(found.first)
 
@@ -214,8 +189,16 @@ class ProcessActor(Actor[Any]):
         profile = await entrance.profile_of(self.session)
         return entrance.login_payload(profile, target, self._start.endpoint)
 
+    def _ask_login(self, payload: bytes) -> None:
+        flow = self._start.flow
+        try:
+            script = entrance.login_script(self._services.triggers(flow.app).auth, flow.app, flow.name)
+        except NflowError as error:
+            self._refuse(error)
+        else:
+            self._send_script(script, script.key, payload, "")
+
     def _login_ended(self, result: ScriptResult) -> None:
-        self._run, self._guarding, self._calls = 0, False, None
         turned = entrance.turned_away(result)
         if turned is not None:
             self._turn_away(turned)
@@ -263,55 +246,66 @@ class ProcessActor(Actor[Any]):
                     self._finish(reply, state)
                 case walk.Fork(node, payload, budget):
                     self._fork(node, payload, budget)
+                case walk.Pause(seconds):
+                    self._performance.pause(seconds)
                 case walk.Abandon():
-                    self._abandon()
+                    self._performance.abandon()
 
     def _perform(self, command: walk.Perform) -> None:
         self._performing = command
         self._began = self._services.wall()
-        node, script = command.node, command.node.script
-        if script is not None:
-            self._send_script(script, command.payload, command.previous, node.id)
+        self._client.headers = self._state.headers
+        node = command.node
+        options = node.options
+        if options is not None and options.cache is not None and self._found(command):
             return
-        kind = self._services.kinds.get(node.kind)
-        if kind is None:
+        if node.script is not None:
+            self._send_script(node.script, self._start.flow.hash, command.payload, command.previous)
+        elif (kind := self._services.kinds.get(node.kind)) is not None:
+            self._performance.work(kind(node, self._node_context(command)))
+        else:
             self._event(walk.NodeFailed(NodeError("Type node not found", kind=node.kind)))
             return
-        caller = self._caller()
-        context = NodeContext(caller.wid, caller.tenant, command.previous, command.payload, caller.key, caller)
-        self._set_out(kind(node, context))
+        if options is not None and options.timeout_seconds is not None:
+            self._performance.limit(options.timeout_seconds)
 
-    def _send_script(self, script: Script, payload: bytes, previous: str, node: str) -> None:
-        start, services = self._start, self._services
-        self._run = services.numbers.next()
-        env, url_base = services.settings.env, services.settings.url_base
-        request = script_request(start, script.needs, env, url_base) if script.needs else EMPTY
-        flow = start.flow.hash if not self._guarding else script.key
-        services.pool.tell(
-            RunScript(self._run, start.flow.tenant, flow, script, request, payload, previous, self.context.ref)
-        )
+    def _found(self, command: walk.Perform) -> bool:
+        """Whether a result of before stands for this node's: then it is used."""
+        results = self._services.results
+        try:
+            self._cache_key = results.key(self._start.flow.hash, command.node, command.payload)
+        except NflowError as error:
+            self._event(walk.NodeFailed(error))
+            return True
+        done = results.get(self._cache_key)
+        if done is not None:
+            self._cache_key = b""
+            self._event(done)
+        return done is not None
 
-    def _set_out(self, work: Any) -> None:
-        """Do this outside the mailbox; its result comes back as `_Done`."""
-        self._work += 1
-        ref, number = self.context.ref, self._work
-        self._task = task = asyncio.ensure_future(work)
-        task.add_done_callback(lambda done: ref.tell(_Done(number, _result(done))))
+    def _send_script(self, script: Script, flow: str, payload: bytes, previous: str) -> None:
+        start, settings = self._start, self._services.settings
+        request = EMPTY
+        if script.needs:
+            request = script_request(start, script.needs, settings.env, settings.url_base)
+        self._performance.script(script, start.flow.tenant, flow, request, payload, previous)
 
     def _finish(self, reply: Answer | Failure, state: ProcessState) -> None:
         self._well = state is ProcessState.END
         self._records.end(state)
         resumed = self._entrance.resumed if self._entrance is not None else None
         changed = self._session is not None and self._session.changed
-        if not (changed or resumed or self._suspend or self._turned_from) or self._start.reply_to is NOBODY:
+        if not (changed or resumed or self._suspend or self._turned_from) or isinstance(self._session, LoneSession):
             self._leave(reply, "")
             return
-        self._set_out(
+        self._performance.work(
             settle(reply, self.session, self._start, self._suspend, resumed, self._turned_from, self._services.wall())
         )
 
     def _leave(self, reply: Answer | Failure, session: str) -> None:
         """The last thing a run does."""
+        if self._start.tells_payload and isinstance(reply, Answer):
+            reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
         text = self._services.triggers(self._start.flow.app).log
         if text and self._start.flow.name != entrance.LOG_FLOW:
@@ -334,20 +328,6 @@ class ProcessActor(Actor[Any]):
         except NflowError as refusal:
             self._services.log(self._start.wid, "log", "error", f"log() was not started: {refusal}")
 
-    def _abandon(self) -> None:
-        if self._run:
-            self._services.pool.tell(CancelScript(self._run))
-            self._run = 0
-        if self._task is not None:
-            self._work += 1
-            self._task.cancel()
-            self._task = None
-        if self._calls is not None:
-            calls, self._calls = self._calls, None
-            calls.cancel()
-            if calls.open:
-                self._services.aftermath.add(calls.close())
-
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
         for level, text in logs:
             self._services.log(self._start.wid, self._at()[0], level, text)
@@ -357,19 +337,19 @@ class ProcessActor(Actor[Any]):
         performing = self._performing
         return (performing.node.id, performing.visit) if performing is not None else (entrance.AUTH_NODE, 0)
 
-    # --- host calls ---
+    def _node_context(self, command: walk.Perform) -> NodeContext:
+        caller = self._caller()
+        return NodeContext(
+            caller.wid, caller.tenant, command.previous, command.payload, caller.key, caller, self._branches
+        )
 
-    def _host_call(self, call: HostCall) -> None:
-        if call.run != self._run:
-            return
-        if self._calls is None:
-            self._client.headers = self._state.headers
-            services = self._services
-            self._calls = HostCalls(
-                self.context, self._door, services.functions, self._caller(), self._client.stream,
-                services.settings.host_call_seconds,
-            )  # fmt: skip
-        self._calls.serve(call)
+    def _branches(self, nodes: Sequence[str], payload: bytes) -> list[RunBranch]:
+        """Begin a run at each of these nodes: each may take an equal share of the steps that are left."""
+        state = self._state
+        share = (state.budget - state.steps) // (len(nodes) + 1)
+        self._state = state._replace(budget=state.budget - share * len(nodes))
+        wid = self._services.new_wid
+        return [RunBranch(self._door, self._start, wid(), node, payload, share) for node in nodes]
 
     def _caller(self) -> Caller:
         start, flow, (node, visit) = self._start, self._start.flow, self._at()
@@ -389,14 +369,3 @@ class ProcessActor(Actor[Any]):
 def _first_state(start: StartProcess, max_steps: int) -> walk.WalkState:
     budget = max_steps if start.max_steps is None else start.max_steps
     return walk.WalkState(start.flow, max_steps, budget, start.durability is Durability.DURABLE, start.payload)
-
-
-def _result(task: asyncio.Task[Any]) -> Any:
-    if task.cancelled():
-        return RunCancelled("the node was cancelled")
-    return task.exception() or task.result()
-
-
-async def _closed(calls: HostCalls, event: walk.Event) -> walk.Event:
-    await calls.close()
-    return event

@@ -66,7 +66,7 @@ class RunRecords:
         if self._journal is None:
             return
         record = StepRecord(
-            self._start.wid, step.node.id, step.visit, 1, step.outcome, step.payload, began, now
+            self._start.wid, step.node.id, step.visit, step.attempt, step.outcome, step.payload, began, now
         )  # fmt: skip
         self._ended = step.ends is not None
         state = step.ends or ProcessState.RUN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from actors.entrance import Authenticator, Triggers
 from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
+from actors.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
 from protocol.flow import Flow
 from protocol.process import StartProcess
@@ -96,6 +98,7 @@ class Services:
     """The scripts around the runs of an app."""
     authenticator: Authenticator | None = None
     aftermath: Aftermath = field(default_factory=Aftermath)
+    results: ResultCache = field(default_factory=lambda: ResultCache(time.monotonic))
 
 
 class Door(Protocol):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from protocol.codec import loads_from_script
+from actors.nodes.substitution import Substitution
+from protocol.codec import dumps, loads_from_script
 from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
 from protocol.flow import Flow, Node
 from protocol.process import Answer, Failure, Pairs, ProcessState
@@ -45,6 +46,10 @@ class NodeFailed(NamedTuple):
     error: NflowError
 
 
+class RetryDue(NamedTuple):
+    """The time between two attempts is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepCommitted:
     """The journal has the step."""
@@ -71,7 +76,7 @@ class OutOfTime:
     seconds: float
 
 
-Event = NodeDone | NodeFailed | StepCommitted | StepRefused | CancelAsked | OutOfTime
+Event = NodeDone | NodeFailed | RetryDue | StepCommitted | StepRefused | CancelAsked | OutOfTime
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -84,6 +89,12 @@ class Perform(NamedTuple):
     previous: str
     payload: bytes
     visit: int
+
+
+class Pause(NamedTuple):
+    """The node failed and is tried again after this time: then comes RetryDue."""
+
+    seconds: float
 
 
 class Fork(NamedTuple):
@@ -105,6 +116,8 @@ class StepEnded(NamedTuple):
     visit: int
     order: int
     wait: bool
+    attempt: int = 1
+    """Which attempt at the node this was."""
     ends: ProcessState | None = None
     """Set when the run is over with this step, so that both are committed together."""
 
@@ -130,7 +143,7 @@ class Finish(NamedTuple):
     state: ProcessState
 
 
-Command = Perform | Fork | StepEnded | Abandon | Suspend | Finish
+Command = Perform | Pause | Fork | StepEnded | Abandon | Suspend | Finish
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -157,6 +170,8 @@ class WalkState(NamedTuple):
     """What is to happen once the journal has the step."""
     ended: bool = False
     status: int = 0
+    attempt: int = 1
+    """At the current node."""
 
 
 def begin(state: WalkState, first: str) -> tuple[WalkState, tuple[Command, ...]]:
@@ -173,6 +188,8 @@ def advance(state: WalkState, event: Event) -> tuple[WalkState, tuple[Command, .
             return _done(state, state.node, event)
         case NodeFailed() if state.awaiting is None and state.node is not None:
             return _failed(state, state.node, event)
+        case RetryDue() if state.awaiting is None and state.node is not None:
+            return _perform(state, state.node)
         case StepCommitted() if isinstance(state.awaiting, NodeDone) and state.node is not None:
             return _follow(state, state.node, state.awaiting)
         case StepCommitted() if isinstance(state.awaiting, NodeFailed):
@@ -253,7 +270,18 @@ def _enter(
     if node.kind in STARTER_KINDS:
         state, commands = _fail(state, NodeError("Starter can not run with play button"))
         return state, (*forks, *commands)
-    return state, (*forks, Perform(node, previous, payload, visits[node.id]))
+    state, commands = _perform(state, node)
+    return state, (*forks, *commands)
+
+
+def _perform(state: WalkState, node: Node) -> tuple[WalkState, tuple[Command, ...]]:
+    payload = state.payload
+    if node.options is not None and node.options.input is not None:
+        try:
+            payload = dumps(Substitution(loads_from_script(payload)).value(node.options.input))
+        except NflowError as error:
+            return _failed(state, node, NodeFailed(error))
+    return state, (Perform(node, state.previous, payload, state.visits[node.id]),)
 
 
 def _entered(visits: Mapping[str, int], node: Node) -> Mapping[str, int]:
@@ -261,6 +289,11 @@ def _entered(visits: Mapping[str, int], node: Node) -> Mapping[str, int]:
 
 
 def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
+    if node.options is not None and node.options.output is not None:
+        try:
+            event = event._replace(payload=_mapped(state.payload, event.payload, node.options.output))
+        except NflowError as error:
+            return _failed(state, node, NodeFailed(error))
     ended = _step(state, node, event.next, event.payload, suspends=event.suspends)
     if state.durable:
         return _with(state, awaiting=event), (ended,)
@@ -269,11 +302,21 @@ def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tup
 
 
 def _failed(state: WalkState, node: Node, event: NodeFailed) -> tuple[WalkState, tuple[Command, ...]]:
+    retry = node.options.retry if node.options is not None else None
+    if retry is not None and state.attempt < retry.attempts and not isinstance(event.error, RunCancelled):
+        return state._replace(attempt=state.attempt + 1), (Pause(retry.wait_after(state.attempt)),)
     ended = _step(state, node, "!error", state.payload)
     if state.durable:
         return _with(state, awaiting=event), (ended,)
     state, commands = _fail(state, event.error)
     return state, (ended, *commands)
+
+
+def _mapped(before: bytes, after: bytes, output: Mapping[str, Any]) -> bytes:
+    """The run's payload with what the author takes of the node's."""
+    payload = loads_from_script(before)
+    taken = Substitution(loads_from_script(after)).value(output)
+    return dumps({**payload, **taken} if isinstance(payload, dict) else taken)
 
 
 def _step(state: WalkState, node: Node, outcome: str, payload: bytes, *, suspends: bool = False) -> StepEnded:
@@ -283,7 +326,9 @@ def _step(state: WalkState, node: Node, outcome: str, payload: bytes, *, suspend
     elif suspends or target is None or target not in state.flow.nodes:
         ends = ProcessState.END
     visit = state.visits[node.id]
-    return StepEnded(node, target or "", outcome, payload, visit, state.steps, wait=state.durable, ends=ends)
+    return StepEnded(
+        node, target or "", outcome, payload, visit, state.steps, wait=state.durable, attempt=state.attempt, ends=ends
+    )
 
 
 def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
@@ -346,5 +391,5 @@ def _fail(
 def _with(state: WalkState, *, awaiting: NodeDone | NodeFailed | None = None, ended: bool = False) -> WalkState:
     return WalkState(
         state.flow, state.max_steps, state.budget, state.durable, state.payload, state.node, state.previous,
-        state.steps, state.visits, state.answer, state.headers, awaiting, ended, state.status,
+        state.steps, state.visits, state.answer, state.headers, awaiting, ended, state.status, state.attempt,
     )  # fmt: skip

@@ -123,7 +123,7 @@ class Exchanges:
             lines.append(("Set-Cookie", self._cookie.line(begun.session, https=request.secure)))
         response = web.StreamResponse(status=begun.status, headers=lines)
         seconds = self._settings.body_seconds
-        async with contextlib.aclosing(begun.chunks.__aiter__()) as chunks:
+        async with contextlib.aclosing(begun.chunks.read()) as chunks:
             try:
                 await response.prepare(request)
                 async for chunk in chunks:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
+
+from protocol.errors import Problem
 
 
 class Durability(Enum):
@@ -50,6 +52,55 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failing node is tried, and how long between."""
+
+    attempts: int
+    """All of them, the first included."""
+    wait_seconds: float
+    backoff: float
+    """Each wait is so many times the one before."""
+    max_wait_seconds: float
+
+    def wait_after(self, attempt: int) -> float:
+        """Seconds to wait after this failed attempt, the first being 1."""
+        return min(self.max_wait_seconds, self.wait_seconds * self.backoff ** min(attempt - 1, 64))
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """How long a node's result may stand for a new one."""
+
+    seconds: float
+    key: Any = None
+    """What of the payload the result hangs on: a value with `{{path}}` in it. None: the whole payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an author asked of the runtime for one node."""
+
+    retry: Retry | None = None
+    timeout_seconds: float | None = None
+    """Of one attempt."""
+    input: Mapping[str, Any] | None = None
+    """The node's payload: name → value with `{{path}}` into the run's payload. None: the run's own."""
+    output: Mapping[str, Any] | None = None
+    """What goes into the run's payload: name → value with `{{path}}` into the node's. None: the node's is the run's."""
+    cache: Cache | None = None
+
+
+class Schema(Protocol):
+    """What an input must look like."""
+
+    document: Any
+    """The JSON Schema as written."""
+
+    def problems(self, value: Any) -> list[Problem]:
+        """What is wrong with it, each with its path."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One box of the graph."""
 
@@ -64,6 +115,7 @@ class Node:
     """Output name → id of the node it leads to; None when the output exists but is connected to nothing."""
     script: Script | None = None
     """Present on nodes that are done by a sandbox."""
+    options: Options | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +137,10 @@ class Start:
     """None: the configured default."""
     finish_on_disconnect: bool | None = None
     """Whether a run goes on when its client leaves. None: GET and HEAD are cancelled, other methods finish."""
+    schema: Schema | None = None
+    """Of a JSON body, else of the first payload; what does not fit is answered with 400 before a run begins."""
+    compress: bool = False
+    """Whether answers are compressed for clients that take it."""
 
 
 @dataclass(frozen=True, slots=True)

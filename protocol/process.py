@@ -90,7 +90,7 @@ class AnswerBegun(NamedTuple):
 class Chunks(Protocol):
     """The rest of a streamed answer, for its one reader."""
 
-    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    def read(self) -> AsyncGenerator[bytes, None]:
         """Chunks in order. Asking for the next one says that the last was taken. Raises the run's NflowError when it
         failed on the way: the answer is then cut off, not ended."""
 
@@ -130,6 +130,8 @@ class StartProcess(NamedTuple):
     """Id of the client's session, whose cookie was found genuine; empty: it has none."""
     resume: str = ""
     """Id of the node that the client asks to go on at (`nflow_next_node_run`, `nfnext`); empty: a fresh run."""
+    tells_payload: bool = False
+    """A branch that is waited for: its reply is its last payload, and it has no client."""
 
 
 @dataclass(frozen=True, slots=True)

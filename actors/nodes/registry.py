@@ -5,8 +5,9 @@ A `js` node needs no entry: it has a script, and the sandbox does it. The regist
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from actors.functions.caller import Caller
 from protocol.flow import Node
@@ -35,6 +36,8 @@ class NodeContext:
     """Idempotency key of this visit: `process:node:visit`."""
     caller: Caller | None = None
     """The run as host functions see it: its request, its session."""
+    branches: Callable[[Sequence[str], bytes], Sequence[Any]] | None = None
+    """Makes a branch of each of these first nodes and a payload: see `parallel.py`."""
 
 
 NodeKind = Callable[[Node, NodeContext], Awaitable[Outcome]]

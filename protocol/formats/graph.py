@@ -17,6 +17,7 @@ from protocol import codec
 from protocol.errors import Problem
 from protocol.flow import Durability, Flow, Node, Script, Start
 from protocol.formats.document import join, show
+from protocol.formats.options import node_options, start_options
 from protocol.formats.script import Place, Source, build, choose_source
 
 STARTERS: Final = frozenset({"starter", "httpstart"})
@@ -169,7 +170,8 @@ def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Finding
         message = f"{show(box.kind)} is not a node type of this release: the run ends there with `Type node not found`"
         findings.warn(f"{box.path}.data.type", message)
     script = _script(box, draft, modules, findings) if box.kind == "js" else None
-    return Node(box.id, box.kind, label or box.id, box.data, box.outputs, script)
+    options = node_options(box.data, join(box.path, "data"), findings.error) if box.kind not in STARTERS else None
+    return Node(box.id, box.kind, label or box.id, box.data, box.outputs, script, options)
 
 
 def _script(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Findings) -> Script | None:
@@ -200,6 +202,7 @@ def _start(box: _Box, findings: Findings) -> Start | None:
     auth = _auth(data, at, findings)
     durability = _durability(data, at, findings)
     finish = _flag(data, "finish_on_disconnect", at, findings)
+    schema, compress = start_options(data, at, findings.error)
     if method is None or pattern is None:
         return None
     if not _VERB.match(method.upper()):
@@ -219,6 +222,8 @@ def _start(box: _Box, findings: Findings) -> Start | None:
         body_as_payload=box.kind == "httpstart",
         durability=durability,
         finish_on_disconnect=finish,
+        schema=schema,
+        compress=compress,
     )
 
 

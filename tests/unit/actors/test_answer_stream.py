@@ -33,7 +33,7 @@ async def test_the_head_goes_once_before_the_first_chunk() -> None:
     first = asyncio.ensure_future(stream.write(HEAD, {"text": "é"}))
     await settle()
     assert begin.heads == [(201, "text/event-stream", (("X-A", "1"),))]
-    async with aclosing(stream.__aiter__()) as chunks:
+    async with aclosing(stream.read()) as chunks:
         assert await anext(chunks) == "é".encode()
         reading = asyncio.ensure_future(anext(chunks))
         await first
@@ -48,7 +48,7 @@ async def test_the_head_goes_once_before_the_first_chunk() -> None:
 
 async def test_a_write_is_over_only_when_the_reader_comes_back() -> None:
     stream = AnswerStream(Begun())
-    async with aclosing(stream.__aiter__()) as chunks:
+    async with aclosing(stream.read()) as chunks:
         writing = asyncio.ensure_future(stream.write(HEAD, {"text": "a"}))
         assert await anext(chunks) == b"a"
         await settle()
@@ -62,7 +62,7 @@ async def test_a_write_is_over_only_when_the_reader_comes_back() -> None:
 async def test_a_writer_whose_client_left_is_told_so_then_and_from_then_on() -> None:
     stream = AnswerStream(Begun())
     writing = asyncio.ensure_future(stream.write(HEAD, {"text": "a"}))
-    async with aclosing(stream.__aiter__()) as chunks:
+    async with aclosing(stream.read()) as chunks:
         await anext(chunks)
     for write in (writing, stream.write(None, {"text": "b"})):
         with pytest.raises(CallRefused) as refused:
@@ -73,7 +73,7 @@ async def test_a_writer_whose_client_left_is_told_so_then_and_from_then_on() -> 
 async def test_an_answer_that_fails_on_the_way_is_cut_off() -> None:
     stream = AnswerStream(Begun())
     writing = asyncio.ensure_future(stream.write(HEAD, {"text": "a"}))
-    async with aclosing(stream.__aiter__()) as chunks:
+    async with aclosing(stream.read()) as chunks:
         await anext(chunks)
         stream.fail(RunCancelled("gone"))
         with pytest.raises(RunCancelled):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import walk
 from protocol.errors import LimitExceeded, NodeError, RunCancelled, ScriptError, Unavailable
-from protocol.flow import Flow, Node
+from protocol.flow import Flow, Node, Options, Retry
 from protocol.process import Answer, Failure, ProcessState
 from protocol.sandbox import ScriptAnswer
 
@@ -303,3 +304,68 @@ def test_a_run_that_may_not_begin_is_refused_once() -> None:
     assert isinstance(finish(commands).reply, Failure)
     assert walk.refused(at, NodeError("again")) == (at, ())
     assert walk.answered(at, Answer(200, "", b"")) == (at, ())
+
+
+# --- what an author asked for: retry, mappings ------------------------------------------------------------------------
+
+
+def with_options(options: Options, **outputs: str | None) -> Node:
+    return replace(node("a", **outputs), options=options)
+
+
+def test_a_failing_node_is_tried_again_after_growing_waits_and_then_fails() -> None:
+    tried = with_options(Options(retry=Retry(3, 0.5, 2.0, 30.0)), output_1="b")
+    at, _ = walk.begin(state(flow(tried, node("b"))), "a")
+    at, commands = walk.advance(at, walk.NodeFailed(ScriptError("one")))
+    assert commands == (walk.Pause(0.5),)
+    at, (again,) = walk.advance(at, walk.RetryDue())
+    assert isinstance(again, walk.Perform)
+    assert (again.node, again.visit) == (tried, 1)
+    at, commands = walk.advance(at, walk.NodeFailed(ScriptError("two")))
+    assert commands == (walk.Pause(1.0),)
+    at, _ = walk.advance(at, walk.RetryDue())
+    at, commands = walk.advance(at, walk.NodeFailed(ScriptError("three")))
+    (step,) = only(commands, walk.StepEnded)
+    assert step.attempt == 3
+    assert str(finish(commands).reply.error) == "three"
+
+
+def test_a_node_that_succeeds_at_its_second_attempt_goes_on_and_the_next_one_begins_with_its_first() -> None:
+    options = Options(retry=Retry(2, 0.0, 1.0, 1.0))
+    graph = flow(with_options(options, output_1="b"), replace(node("b"), options=options))
+    at, _ = walk.begin(state(graph), "a")
+    at, _ = walk.advance(at, walk.NodeFailed(ScriptError("one")))
+    at, _ = walk.advance(at, walk.RetryDue())
+    at, commands = walk.advance(at, walk.NodeDone("output_1", b"1"))
+    assert only(commands, walk.StepEnded)[0].attempt == 2
+    _, commands = walk.advance(at, walk.NodeFailed(ScriptError("b fails once")))
+    assert commands == (walk.Pause(0.0),)
+
+
+def test_a_cancelled_run_is_not_tried_again() -> None:
+    retried = with_options(Options(retry=Retry(9, 1, 1, 1)))
+    at, _ = walk.begin(state(flow(retried)), "a")
+    at, commands = walk.advance(at, walk.NodeFailed(ScriptError("x")))
+    at, commands = walk.advance(at, walk.CancelAsked("gone"))
+    assert isinstance(finish(commands).reply.error, RunCancelled)
+    assert walk.advance(at, walk.RetryDue()) == (at, ())
+    at, _ = walk.begin(state(flow(retried)), "a")
+    _, commands = walk.advance(at, walk.NodeFailed(RunCancelled("x")))
+    assert finish(commands)
+
+
+def test_a_node_sees_its_input_and_the_run_gets_its_output() -> None:
+    options = Options(input={"id": "{{customer.id}}", "n": 1}, output={"sum": "{{total}}"})
+    at, (performed,) = walk.begin(state(flow(with_options(options)))._replace(payload=b'{"customer":{"id":7}}'), "a")
+    assert performed.payload == b'{"id":7,"n":1}'
+    _, commands = walk.advance(at, walk.NodeDone("output_1", b'{"total":3,"more":4}'))
+    assert only(commands, walk.StepEnded)[0].payload == b'{"customer":{"id":7},"sum":3}'
+
+
+@pytest.mark.parametrize("where", ["input", "output"])
+def test_a_mapping_that_leads_nowhere_fails_the_node_and_names_the_path(where: str) -> None:
+    options = Options(**{where: {"id": "{{customer.id}}"}})
+    at, commands = walk.begin(state(flow(with_options(options))), "a")
+    if where == "output":
+        _, commands = walk.advance(at, walk.NodeDone("output_1", b"{}"))
+    assert "customer.id" in str(finish(commands).reply.error)
