@@ -63,7 +63,7 @@ class AiFunctions:
         return _text("openai", answer, "choices", 0, "message", "content")
 
     async def _gemini(self, caller: Caller, values: list[Any]) -> Any:
-        """The first candidate's text. The key travels in a header, not in the URL as in Go, where logs would show it."""
+        """The first candidate's text. The key goes in a header; in Go it is in the URL, where logs show it."""
         arguments = Arguments("gemini(apiKey, prompt, model, data)", values)
         key, model = arguments.text(0), _model(arguments, 2)
         prompt = self._render(arguments.text(1), arguments.value(3))
@@ -77,16 +77,11 @@ class AiFunctions:
             key,
             (("x-goog-api-key", key),),
         )
-        parts = _found(answer, "candidates", 0, "content", "parts")
-        texts = (
-            [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-            if (isinstance(parts, list))
-            else []
-        )
-        if not texts:
+        text = _gemini_text(answer)
+        if not text:
             reason = _found(answer, "candidates", 0, "finishReason") or _found(answer, "promptFeedback", "blockReason")
             raise _failed("gemini", f"the answer holds no text{f' ({reason})' if isinstance(reason, str) else ''}")
-        return "".join(texts)
+        return text
 
     async def _ollama(self, caller: Caller, values: list[Any]) -> Any:
         """The message's text, from Ollama's chat API."""
@@ -143,6 +138,12 @@ def _text(name: str, answer: Any, *path: str | int) -> str:
     if not isinstance(text, str):
         raise _failed(name, "the answer holds no text")
     return text
+
+
+def _gemini_text(answer: Any) -> str:
+    parts = _found(answer, "candidates", 0, "content", "parts")
+    texts = [_found(part, "text") for part in parts] if isinstance(parts, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _found(value: Any, *path: str | int) -> Any:

@@ -141,7 +141,7 @@ def _attachment(value: Any, usage: str) -> Attachment:
     if not isinstance(value, dict):
         raise _wrong(f"{usage} must be an object with name and contentBase64 or text")
     name = _text(value.get("name", value.get("filename")), f"{usage}.name")
-    packed = value.get("contentBase64")
+    packed: Any = value.get("contentBase64")
     text = value.get("text") if value.get("text") is not None else value.get("content")
     if not name or (packed is None) == (text is None):
         raise _wrong(f"{usage} needs a name and either contentBase64 or text")

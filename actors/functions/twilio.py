@@ -79,6 +79,6 @@ class TwilioFunctions:
         except BadDocument:
             answer = None
         if response.status in {401, 403} or response.status >= 500 or not isinstance(answer, dict):
-            message = answer.get("message") if isinstance(answer, dict) else None
-            raise CallRefused(f"twilio: {response.status} {message or response.reason}"[:500], name="TwilioError")
+            words = answer.get("message") if isinstance(answer, dict) else None
+            raise CallRefused(f"twilio: {response.status} {words or response.reason}"[:500], name="TwilioError")
         return answer if response.status < 300 else {}

@@ -9,6 +9,7 @@ dots, list places are numbers (`items.0.name` or `items[0].name`), `{{.}}` is th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from protocol.codec import dumps
@@ -23,10 +24,16 @@ _MISSING: Final = object()
 class Substitution:
     """Looks up values in one payload (any JSON value)."""
 
-    __slots__ = ("_payload",)
+    __slots__ = ("_escape", "_payload")
 
-    def __init__(self, payload: Any) -> None:
+    def __init__(self, payload: Any, escape: Callable[[str], str] = str) -> None:
+        """`escape` makes a written value safe for the text it goes into, such as `html.escape`."""
         self._payload = payload
+        self._escape = escape
+
+    def escaped(self, escape: Callable[[str], str]) -> Substitution:
+        """The same payload, each value made safe for another kind of text."""
+        return Substitution(self._payload, escape)
 
     def text(self, template: str) -> str:
         """The template with each lookup written out: texts as they are, null as nothing, the rest as JSON.
@@ -35,7 +42,7 @@ class Substitution:
         """
         if "{{" not in template:
             return template
-        return _LOOKUP.sub(lambda found: written(self._look_up(found.group(1))), template)
+        return _LOOKUP.sub(lambda found: self._escape(written(self._look_up(found.group(1)))), template)
 
     def value(self, template: Any) -> Any:
         """The template, texts in lists and objects included, with each lookup done; a lookup alone keeps its type.

@@ -123,7 +123,17 @@ def _fill(message: EmailMessage, mail: Mail) -> None:
         main, _, sub = file.type.partition("/")
         if main in {"multipart", "message"}:  # a file is a file, whatever is in it
             main, sub = "application", "octet-stream"
-        message.add_attachment(file.data, maintype=main, subtype=sub, filename=_line(file.name, "attachment name"))
+        charset = {"charset": "utf-8"} if main == "text" and _is_utf8(file.data) else None
+        name = _line(file.name, "attachment name")
+        message.add_attachment(file.data, maintype=main, subtype=sub, filename=name, params=charset)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _address(text: str, usage: str) -> Address:
