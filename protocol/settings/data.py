@@ -77,6 +77,7 @@ class Session(Section):
         "", "memory, redis or postgres; empty: postgres where pg_session.url is set, else memory"
     )
     key: SecretStr = setting(NO_SECRET, "signs the cookie, 16 characters at least; empty: a new one at each start")
+    earlier_keys: SecretStr = setting(NO_SECRET, "keys that signed before and are still accepted, between spaces")
     cookie: str = setting("nflow_session", "name of the cookie")
     days: Seconds = setting(30.0, "a session unused for this long ends, days")
     secure: Literal["auto", "always", "never"] = setting(
@@ -84,3 +85,4 @@ class Session(Section):
     )
     max_kb: Positive = setting(1_024, "largest session, KiB")
     max_sessions: Positive = setting(100_000, "sessions kept in memory; the longest unused goes first")
+    max_memory_mb: Positive = setting(512, "MiB of all sessions kept in memory; the longest unused goes first")
