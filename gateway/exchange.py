@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -18,6 +17,8 @@ from aiohttp.http_exceptions import BadHttpMessage
 from actors.kernel import ReplySlot
 from actors.processes import Admission
 from gateway import statuses, translate
+from gateway.files import file_response
+from gateway.session_cookie import NONE, SessionCookie
 from gateway.statuses import ErrorAnswer
 from protocol.errors import BadDocument, NflowError
 from protocol.flow import Durability
@@ -26,6 +27,8 @@ from protocol.routing import Match
 
 SERVER = "nflow"
 """What the Server header says: no versions."""
+COMPRESSED_BYTES = 512
+"""Answers shorter than this are not worth compressing."""
 UNREADABLE = (BadHttpMessage, web.PayloadAccessError, web.RequestPayloadError)
 """What a client can make aiohttp raise: no bug of ours."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -44,18 +47,10 @@ class ServerSettings:
     """Deadline for receiving a request's body; also how long a client may take nothing of its answer."""
     drain_seconds: float = 30.0
     durability: Durability = Durability.TRACKED
+    files_root: str = ""
+    """Folder of the files scripts answer with; empty: none."""
     debug: bool = False
     access_log: bool = False
-
-
-class SessionCookie(Protocol):
-    """The cookie that names a client's session."""
-
-    def find(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Id of the session whose genuine cookie is among these header lines; empty when there is none."""
-
-    def line(self, session: str, *, https: bool) -> str:
-        """The Set-Cookie line that gives the client this session."""
 
 
 class Exchanges:
@@ -84,7 +79,7 @@ class Exchanges:
         except _BadBodyError as bad:
             return error_response(bad.answer)
         slot: ReplySlot[Reply] = ReplySlot()
-        wid = self._new_wid()
+        shown = NONE
         try:
             content_type = request.headers.get("Content-Type", "") if body else ""
             form, files = translate.parse_body(content_type, body)
@@ -92,18 +87,20 @@ class Exchanges:
                 request.method, raw_path, query_string, translate.parse_query(query_string), form,
                 request._message.raw_headers, body, _peer(request), "http", files,
             )  # fmt: skip
-            session = self._cookie.find(asked.headers) if "Cookie" in request.headers else ""
-            start = translate.start_process(wid, match, asked, content_type, self._settings.durability, slot, session)
+            if "Cookie" in request.headers:
+                shown = self._cookie.find(asked.headers)
+            start = translate.start_process(
+                self._new_wid(), match, asked, content_type, self._settings.durability, slot, shown.session
+            )
             process = self._admission.start(start)
         except BadDocument as error:
-            return error_response(statuses.plain(400, str(error)))
+            return error_response(statuses.bad_input(error))
         except NflowError as error:
             return error_response(statuses.error_answer(error, None, debug=self._settings.debug))
         self.waiting.add(slot)
         try:
             reply = await slot
-            if isinstance(reply, AnswerBegun):
-                return await self._streamed(request, reply)
+            return await self._respond(request, match, reply, shown.session if shown.old else "")
         except asyncio.CancelledError:
             finish = match.start.finish_on_disconnect
             if not (request.method not in SAFE_METHODS if finish is None else finish):
@@ -111,23 +108,31 @@ class Exchanges:
             raise
         finally:
             self.waiting.discard(slot)
-        response = self._response(reply, match)
-        if isinstance(reply, Answer) and reply.session:
-            response.headers.add("Set-Cookie", self._cookie.line(reply.session, https=request.secure))
+
+    async def _respond(self, request: web.BaseRequest, match: Match, reply: Reply, session: str) -> web.StreamResponse:
+        """The response a reply becomes. `session`: one whose cookie is to be sent again."""
+        if isinstance(reply, AnswerBegun):
+            return await self._streamed(request, reply, session)
+        if isinstance(reply, Answer):
+            session = reply.session or session
+            if reply.file:
+                lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session)
+                return await file_response(self._settings.files_root, reply.file, lines, reply.status)
+        response = self._response(reply, match, session)
+        if match.start.compress and len(response.body) >= COMPRESSED_BYTES:  # type: ignore[arg-type]
+            response.headers.add("Vary", "Accept-Encoding")
+            response.enable_compression()
         return response
 
-    async def _streamed(self, request: web.BaseRequest, begun: AnswerBegun) -> web.StreamResponse:
+    async def _streamed(self, request: web.BaseRequest, begun: AnswerBegun, session: str) -> web.StreamResponse:
         """Send the chunks as they come. A client that takes nothing for `body_seconds` counts as gone."""
-        lines = self._lines(begun.headers, begun.content_type, begun.wid, "")
-        if begun.session:
-            lines.append(("Set-Cookie", self._cookie.line(begun.session, https=request.secure)))
+        lines = self._lines(begun.headers, begun.content_type, begun.wid, "", begun.session or session)
         response = web.StreamResponse(status=begun.status, headers=lines)
-        seconds = self._settings.body_seconds
         async with contextlib.aclosing(begun.chunks.read()) as chunks:
             try:
                 await response.prepare(request)
                 async for chunk in chunks:
-                    async with asyncio.timeout(seconds):
+                    async with asyncio.timeout(self._settings.body_seconds):
                         await response.write(chunk)
                 await response.write_eof()
             except (NflowError, TimeoutError, ConnectionError):  # a cut answer must not look like a whole one
@@ -158,7 +163,7 @@ class Exchanges:
         finally:
             self.arriving -= 1
 
-    def _response(self, reply: Answer | Failure, match: Match) -> web.Response:
+    def _response(self, reply: Answer | Failure, match: Match, session: str) -> web.Response:
         match reply:
             case Answer(status, content_type, body, headers, wid, forked, _, _):
                 if status < 200:  # no end of a response: the client would wait for another
@@ -169,9 +174,9 @@ class Exchanges:
                 answer = statuses.error_answer(error, found, debug=self._settings.debug)
                 status, body, headers = answer.status, answer.body, answer.headers
                 content_type = "application/json" if body else ""
-        return web.Response(status=status, body=body, headers=self._lines(headers, content_type, wid, forked))
+        return web.Response(status=status, body=body, headers=self._lines(headers, content_type, wid, forked, session))
 
-    def _lines(self, headers: Pairs, content_type: str, wid: str, forked: str) -> list[tuple[str, str]]:
+    def _lines(self, headers: Pairs, content_type: str, wid: str, forked: str, session: str) -> list[tuple[str, str]]:
         lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
         for name, value in headers:
             if name == "Content-Type":
@@ -182,6 +187,8 @@ class Exchanges:
             lines.append(("Content-Type", content_type))
         if forked:
             lines.append(("Dromedary-Wid-2", forked))
+        if session:
+            lines.append(self._cookie.line(session, "http"))
         return lines
 
 

@@ -27,9 +27,10 @@ import uvloop
 from actors.catalogue import Catalogue
 from actors.journal import JournalSettings
 from actors.kernel import ChildSpec, System
-from actors.services import RunSettings
 from actors.processes import Admission
 from actors.sandbox.pool import PoolSettings
+from actors.services import RunSettings
+from actors.sessions.cookie import CookieSettings, cookie_keys
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
@@ -43,6 +44,7 @@ from gateway.monitoring.kernel_figures import KernelFigures
 from gateway.monitoring.metrics import Metrics, Sources
 from gateway.routes import endpoints
 from gateway.server import Gateway, Listening
+from gateway.session_cookie import SessionCookie
 from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
 from protocol.sandbox import Limits
@@ -63,6 +65,12 @@ class Runtime:
         self.figures = Figures(time.time())
         self.listening = Listening()
         self._new_wid = TimeOrderedIds()
+        session, base = settings.session, settings.url.url_base
+        keys = cookie_keys(session.key.get_secret_value(), session.earlier_keys.get_secret_value())
+        self._cookie = SessionCookie(
+            CookieSettings(keys, session.cookie, session.days * 86_400, session.secure, base.startswith("https")),
+            time.time,
+        )
         self._parts = _parts(settings, documents, self)
         self._log = structlog.get_logger("runtime")
 
@@ -147,18 +155,10 @@ class Runtime:
         return ChildSpec(
             "gateway",
             lambda: Gateway(
-                asked, self.catalogue, self.admission, self.figures, served, self._new_wid, self.listening, _NoCookie()
+                asked, self.catalogue, self.admission, self.figures, served, self._new_wid, self.listening, self._cookie
             ),
             shutdown_seconds=server.drain_seconds + 1.0,
         )
-
-
-class _NoCookie:
-    def find(self, headers: Any) -> str:
-        return ""
-
-    def line(self, session: str, *, https: bool) -> str:
-        return ""
 
 
 def run(main: Callable[[], Any]) -> Any:

@@ -26,11 +26,11 @@ from gateway.exchange import (
     UNREADABLE,
     Exchanges,
     ServerSettings,
-    SessionCookie,
     error_response,
     one_line,
 )
 from gateway.monitoring.figures import Figures
+from gateway.session_cookie import SessionCookie
 from protocol.errors import Unavailable
 from protocol.process import Failure
 

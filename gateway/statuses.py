@@ -73,7 +73,7 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
         case RunCancelled():
             return ErrorAnswer(200, b"")
         case BadDocument():
-            return ErrorAnswer(400, go_json({"code": 400, "message": str(error)}))
+            return bad_input(error)
         case AskError():
             return ErrorAnswer(500, go_json({"message": "Internal Server Error"}))
         case _:
@@ -83,6 +83,12 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
 def unavailable(why: str, retry_after: float) -> ErrorAnswer:
     """503 with an honest Retry-After, in whole seconds."""
     return ErrorAnswer(503, go_json({"error": why}), (("Retry-After", str(max(1, math.ceil(retry_after)))),))
+
+
+def bad_input(error: BadDocument) -> ErrorAnswer:
+    """400 with every problem and its path."""
+    problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+    return ErrorAnswer(400, go_json({"code": 400, "message": str(error), "problems": problems}))
 
 
 def plain(status: int, message: str) -> ErrorAnswer:

@@ -12,7 +12,7 @@ from actors.nodes.script_request import EMPTY, first_payload
 from gateway.multipart import MULTIPART, parse_multipart
 from protocol.codec import loads
 from protocol.errors import BadDocument, Problem
-from protocol.flow import Durability
+from protocol.flow import Durability, Schema
 from protocol.process import Pairs, Reply, Request, StartProcess, Upload
 from protocol.refs import Recipient
 from protocol.routing import Match
@@ -64,10 +64,21 @@ def start_process(
         resume = resume or _next_node(request.form) or _next_node(request.query)
     if start.body_as_payload and request.body and not request.form:
         payload = _body_payload(request, content_type, payload)
+    if start.schema is not None and not resume:
+        _check(start.schema, request, content_type, payload)
     return StartProcess(
         wid, match.flow, start, match.variables, match.endpoint, request, payload,
         start.durability if start.durability is not None else default, reply_to, None, session, resume,
     )  # fmt: skip
+
+
+def _check(schema: Schema, request: Request, content_type: str, payload: bytes) -> None:
+    """Raise BadDocument unless the input fits: a JSON body, else the form and query values."""
+    media = _media_type(content_type)
+    as_json = bool(request.body) and not request.form and (not media or media.endswith(("/json", "+json")))
+    problems = schema.problems(loads(request.body, "body") if as_json else loads(payload))
+    if problems:
+        raise BadDocument(problems)
 
 
 def _next_node(pairs: Pairs) -> str:
