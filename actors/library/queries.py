@@ -19,12 +19,13 @@ LOG_COLUMNS: Final = (
 
 DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "QueryGetApp": "SELECT json, default_js FROM nflow WHERE name = $1",
-        "QueryGetModuleByName": "SELECT modules.form, modules.mod, modules.code FROM modules WHERE name = $1",
-        "QueryGetTemplate": "SELECT id, name, content FROM template WHERE name = $1",
-        "QueryGetUser": "SELECT id, username, password, rol, active FROM users WHERE username = $1",
+        "QueryGetApp": "SELECT json, default_js FROM nflow WHERE name = $1 ORDER BY id",
+        "QueryGetModuleByName": "SELECT modules.form, modules.mod, modules.code FROM modules WHERE name = $1 ORDER BY id",
+        "QueryGetTemplate": "SELECT id, name, content FROM template WHERE name = $1 ORDER BY id",
+        "QueryGetUser": "SELECT id, username, password, rol, active FROM users WHERE username = $1 ORDER BY id",
         "QueryGetToken": (
-            "SELECT id, name, token, start, expired, active, header, token_type FROM api_tokens WHERE name = $1"
+            "SELECT id, name, token, start, expired, active, header, token_type FROM api_tokens WHERE name = $1 "
+            "ORDER BY id"
         ),
         "QueryInsertLog": (
             "INSERT INTO tracker (log_id, box_id, box_name, box_type, url, username, connection_next, duration, "
@@ -58,10 +59,10 @@ class NamedQueries:
         return self._texts[name]
 
     def is_default(self, name: str) -> bool:
-        """Whether the text says what the built-in one says, but for case, blanks and quotes."""
+        """Whether the text says what the built-in one says, but for case, blanks, quotes and order."""
         return _plain(self._texts[name]) == _plain(DEFAULTS[name])
 
 
 def _plain(text: str) -> str:
     text = _QUOTES.sub("", _BLANKS.sub(" ", text)).strip().removesuffix(";").lower()
-    return _AROUND.sub(r"\1", text).replace("modules.", "").strip()
+    return _AROUND.sub(r"\1", text).replace("modules.", "").removesuffix(" order by id").strip()

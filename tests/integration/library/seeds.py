@@ -12,3 +12,6 @@ def statements(driver: str) -> list[str]:
     text = (FOLDER / f"{driver}.sql").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("--")]
     return [part for part in (each.strip() for each in "\n".join([*lines, ""]).split(";\n")) if part]
+
+
+TABLES = ("nflow", "modules", "template", "queries", "users", "api_tokens", "tracker")
