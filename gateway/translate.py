@@ -9,7 +9,7 @@ from email.message import Message
 from urllib.parse import parse_qsl
 
 from actors.nodes.script_request import EMPTY, first_payload
-from gateway.multipart import MULTIPART, parse_multipart
+from gateway.bodies.multipart import MULTIPART, parse_multipart
 from protocol.codec import loads
 from protocol.errors import BadDocument, Problem
 from protocol.flow import Durability, Schema

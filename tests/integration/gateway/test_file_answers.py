@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import RawTestServer
 
-from gateway.files import content_type_of, file_response
+from gateway.bodies.files import content_type_of, file_response
 
 LINES = [("Server", "nflow"), ("Nflow-Wid-1", "wid"), ("Content-Disposition", "inline")]
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from gateway.multipart import MAX_PARTS, parse_multipart
+from gateway.bodies.multipart import MAX_PARTS, parse_multipart
 from gateway.translate import parse_body
 from protocol.errors import BadDocument
 from protocol.process import Upload
