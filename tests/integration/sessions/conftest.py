@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
+from actors.databases.connection import DatabaseOptions, make_database
+from actors.databases.database import Database
 from actors.reach.redis_client import RedisDoor, RedisSettings
 from actors.sessions.stores.memory import MemoryCaps, MemorySessions
+from actors.sessions.stores.postgres import PostgresSessions
 from actors.sessions.stores.redis import RedisSessions
 from actors.sessions.stores.store import SessionStore
-from tests.integration.reach.conftest import RedisServer
+from tests.servers.fixtures import pgbouncer_server, postgres_server, redis_server
+from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgres import Postgres
+from tests.servers.redis import Redis
 
+__all__ = ["pgbouncer_server", "postgres_server", "redis_server"]
 LIFETIME_SECONDS = 1.0
 MAX_KB = 64
 
@@ -40,16 +46,7 @@ class Bench:
             await passing
 
 
-@pytest.fixture(scope="module")
-def session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One Redis for the suite; it is never emptied, since ids are never used twice."""
-    server = RedisServer(Path(tmp_path_factory.mktemp("redis")))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "postgres", "pgbouncer"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "memory":
         now = [1_000.0]
@@ -60,11 +57,30 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         store = MemorySessions(MemoryCaps(LIFETIME_SECONDS, MAX_KB), lambda: now[0])
         yield Bench(store, store, jump)
         return
-    server: RedisServer = request.getfixturevalue("session_redis")
-    doors = [RedisDoor(RedisSettings(f"127.0.0.1:{server.port}", seconds=5.0)) for _ in range(2)]
-    for door in doors:
-        await door.open()
-    here, there = (RedisSessions(door, LIFETIME_SECONDS, MAX_KB) for door in doors)
-    yield Bench(here, there, asyncio.sleep)
-    for door in doors:
-        await door.close()
+    # The servers are never emptied: ids are not used twice.
+    if request.param == "redis":
+        doors = [redis_door(request.getfixturevalue("redis_server")) for _ in range(2)]
+        for door in doors:
+            await door.open()
+        here, there = (RedisSessions(door, LIFETIME_SECONDS, MAX_KB) for door in doors)
+        yield Bench(here, there, asyncio.sleep)
+        for door in doors:
+            await door.close()
+        return
+    server = request.getfixturevalue(f"{request.param}_server")
+    stores = [PostgresSessions(database(server), LIFETIME_SECONDS, MAX_KB) for _ in range(2)]
+    for store in stores:
+        await store.open()
+    yield Bench(*stores, asyncio.sleep)
+    for store in stores:
+        await store.close()
+
+
+def redis_door(server: Redis) -> RedisDoor:
+    """A door to it, patient with a machine that does other things too."""
+    return RedisDoor(RedisSettings(server.address, seconds=5.0))
+
+
+def database(server: Postgres | PgBouncer) -> Database:
+    """A database of its own for a store, as `[pg_session]` makes it."""
+    return make_database("postgres", server.dsn(), DatabaseOptions(pgbouncer=isinstance(server, PgBouncer)))
