@@ -20,7 +20,9 @@ LOG_COLUMNS: Final = (
 DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "QueryGetApp": "SELECT json, default_js FROM nflow WHERE name = $1 ORDER BY id",
-        "QueryGetModuleByName": "SELECT modules.form, modules.mod, modules.code FROM modules WHERE name = $1 ORDER BY id",
+        "QueryGetModuleByName": (
+            "SELECT modules.form, modules.mod, modules.code FROM modules WHERE name = $1 ORDER BY id"
+        ),
         "QueryGetTemplate": "SELECT id, name, content FROM template WHERE name = $1 ORDER BY id",
         "QueryGetUser": "SELECT id, username, password, rol, active FROM users WHERE username = $1 ORDER BY id",
         "QueryGetToken": (
