@@ -178,7 +178,9 @@ class SqlLibrary:
     async def _mark(self, names: Sequence[str] | None) -> tuple[Any, ...]:
         """Sums of the contents, made by the server, so that a look at unchanged rows carries no documents."""
         queries = await self.queries()
-        if self._marks is None or not queries.is_default("QueryGetApp"):
+        if self._marks is None or not (
+            queries.is_default("QueryGetApp") and queries.is_default("QueryGetModuleByName")
+        ):
             return ()
         of_app, of_module = self._marks
         places = ", ".join(f"${place}" for place in range(1, len(names) + 1)) if names is not None else ""
