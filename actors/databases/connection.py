@@ -8,6 +8,7 @@ from actors.databases import dsn as texts
 from actors.databases.placeholders import Dialect
 from actors.databases.pool import Pool, PoolSize
 from actors.databases.pooled import PooledDatabase
+from actors.databases.postgres import PostgresConnector
 from actors.databases.sqlite import SqliteConnector
 from protocol.errors import BadDocument, CallRefused, Problem
 
@@ -45,18 +46,24 @@ def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None)
         match name:
             case "sqlite3":
                 target = texts.sqlite_target(dsn)
-                pool = Pool(SqliteConnector(target, options.init), _size(options, 1 if target.in_memory else 0))
+                pool = Pool(SqliteConnector(target, options.init), _size(options, 0, alone=target.in_memory))
                 return PooledDatabase(name, Dialect.SQLITE, pool, options.statement_seconds)
-            case "postgres" | "mysql":
+            case "postgres":
+                server = texts.postgres_target(dsn)
+                seconds = options.connect_seconds
+                postgres = PostgresConnector(server, options.init, pgbouncer=options.pgbouncer, connect_seconds=seconds)
+                pool = Pool(postgres, _size(options, int(server.number("pool_max_conns", "max_conns"))))
+                return PooledDatabase(name, Dialect.POSTGRES, pool, options.statement_seconds)
+            case "mysql":
                 raise BadDocument([Problem("driver", f"{name} is not built in yet")])
     except CallRefused as error:
         raise BadDocument([Problem("init", str(error))]) from None
 
 
-def _size(options: DatabaseOptions, most: int) -> PoolSize:
-    """`most` is what the DSN says, or 0."""
-    max_open = options.max_open or most or _CONNECTIONS
-    if most == 1:  # a database in memory is one connection, kept for ever
+def _size(options: DatabaseOptions, most: int, *, alone: bool = False) -> PoolSize:
+    """`most` is what the DSN says, or 0. `alone`: a database in memory is one connection, kept for ever."""
+    if alone:
         return PoolSize(1, 1, 0.0, options.statement_seconds)
+    max_open = options.max_open or most or _CONNECTIONS
     max_idle = min(options.max_idle or max_open, max_open)
     return PoolSize(max_open, max_idle, options.lifetime_seconds, options.statement_seconds)

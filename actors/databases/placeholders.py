@@ -23,6 +23,9 @@ _MOST: Final = 65_535
 _READING: Final = frozenset({"select", "values", "table", "show", "explain", "describe", "desc", "pragma"})
 _TRACELESS: Final = _READING | {"insert", "update", "delete", "replace", "with", "merge", "truncate", "analyze"}
 _TRACES: Final = re.compile(r"set_config|advisory_lock|get_lock|\btemp(?:orary)?\b|(?<!@)@\w+\s*:=|\binto\s+@", re.I)
+_SETTING: Final = frozenset(
+    {"set", "reset", "discard", "listen", "unlisten", "prepare", "execute", "deallocate", "load", "use"}
+)
 _TURNS: Final = frozenset({"begin", "start", "commit", "rollback", "end", "abort"})
 
 
@@ -76,6 +79,11 @@ class Statement(NamedTuple):
         if self.word == "with":
             return not {"insert", "update", "delete", "merge"} & set(self.words) or "returning" in self.words
         return self.reads or "returning" in self.words
+
+    @property
+    def sets_session(self) -> bool:
+        """Whether it is for the connection it runs on, beyond its transaction."""
+        return self.word in _SETTING and self.words[1:2] not in (("local",), ("transaction",), ("constraints",))
 
     def check(self, given: int) -> None:
         """Raises CallRefused unless it takes this many values."""

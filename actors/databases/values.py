@@ -147,8 +147,8 @@ def json_value(value: Any) -> Any:
             return {str(key): json_value(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [json_value(item) for item in value]
-        case _:
-            return str(value)
+        case _:  # a driver's own record, or a type nobody asked about
+            return json_value(dict(value.items())) if hasattr(value, "items") else str(value)
 
 
 def row(values: Iterable[Any]) -> tuple[Any, ...]:
