@@ -10,7 +10,6 @@
   const numeric = (value, parse) => {
     if (typeof value === 'symbol') return 'NaN';
     if (typeof value === 'bigint' && parse !== parseFloat) return `${value}n`;
-    if (typeof value === 'object' && parse !== parseFloat) return parse === Number ? numberText(Number(value)) : 'NaN';
     return numberText(parse(value));
   };
   const jsonOf = (value) => {

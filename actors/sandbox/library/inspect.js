@@ -24,7 +24,7 @@
   const escapes = { __proto__: null, '\b': '\\b', '\t': '\\t', '\n': '\\n', '\f': '\\f', '\r': '\\r', '\\': '\\\\' };
   const unit = (char) => escapes[char] ?? (char < '\xff'
     ? '\\x' + char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')
-    : '\\u' + char.charCodeAt(0).toString(16).toUpperCase());
+    : '\\u' + char.charCodeAt(0).toString(16));
   const quoted = (text) => {
     const quote = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes('`') && !text.includes('${') ? '`' : "'";
     const body = text.replace(/[\0-\x1f\x7f-\x9f\\]|\p{Cs}/gu, unit);
@@ -47,13 +47,14 @@
     }
     return null;
   };
-  const isPrototype = (prototype, value) => prototype !== null && typeof prototype === 'object'
+  const isPrototype = (prototype, value) => prototype !== null && prototype !== undefined
     && apply(Object.prototype.isPrototypeOf, prototype, [value]);
   const prefix = (name, tag, fallback, size = '') => {
     const own = name === null ? `[${fallback}${size}: null prototype] ` : `${name}${size} `;
     return tag === '' || tag === name ? own : `${own}[${tag}] `;
   };
   const tagOf = (value) => {
+    if (getOwnPropertyDescriptor(value, Symbol.toStringTag)?.enumerable) return ''; // it will be among the properties
     const tag = value[Symbol.toStringTag];
     return typeof tag === 'string' ? tag : '';
   };
@@ -140,8 +141,12 @@
       ctx.indent -= 2;
     } else if (found.get !== undefined) {
       const kind = found.set === undefined ? 'Getter' : 'Getter/Setter';
-      text = ctx.getters === true || ctx.getters === (found.set === undefined ? 'get' : 'set')
-        ? `[${kind}: ${shown(ctx, apply(found.get, value, []), level)}]` : `[${kind}]`;
+      text = `[${kind}]`;
+      if (ctx.getters === true || ctx.getters === (found.set === undefined ? 'get' : 'set')) {
+        const held = apply(found.get, value, []);
+        const own = shown(ctx, held, level);
+        text = held !== null && typeof held === 'object' ? `[${kind}] ${own}` : `[${kind}: ${own}]`;
+      }
     } else text = found.set === undefined ? 'undefined' : '[Setter]';
     return inArray ? text : `${keyText(key, found.enumerable)}: ${text}`;
   };
@@ -153,12 +158,13 @@
     const names = ctx.showHidden ? ownKeys(value) : ownKeys(value).filter((key) => getOwnPropertyDescriptor(value, key)?.enumerable);
     const withoutItems = () => names.filter((key) => typeof key === 'symbol' || !/^(?:0|[1-9]\d{0,9})$/.test(key)
       || key >= 4294967295);
-    const braces = (open, entries = [], base = '') => ({ base, open, close: open.endsWith('[') ? ']' : '}', entries, keys: names });
+    const braces = (open, entries, base = '') => ({ base, open, close: open.endsWith('[') ? ']' : '}', entries, keys: names });
     const item = (i) => property(ctx, value, String(i), level, true);
     if (isArray(value)) {
       const start = name === 'Array' && tag === '' ? '[' : prefix(name, tag, 'Array', `(${value.length})`) + '[';
       const keys = withoutItems().filter((key) => key !== 'length' || ctx.showHidden);
-      return { ...braces(start, list(ctx, value.length, item, (i) => hasOwn(value, i))), keys, array: true };
+      const items = () => list(ctx, value.length, item, (i) => hasOwn(value, i));
+      return { ...braces(start, value.length > 0 && items), keys, array: true };
     }
     const inner = (thing) => {
       ctx.indent += 2;
@@ -169,47 +175,47 @@
     if (types.isSet(value)) {
       const { size } = value;
       return braces(prefix(name, tag === 'Set' ? '' : tag, 'Set', `(${size})`) + '{',
-        iterated(ctx, size, Set.prototype.values.call(value), inner));
+        size > 0 && (() => iterated(ctx, size, Set.prototype.values.call(value), inner)));
     }
     if (types.isMap(value)) {
       const { size } = value;
-      return braces(prefix(name, tag === 'Map' ? '' : tag, 'Map', `(${size})`) + '{',
-        iterated(ctx, size, Map.prototype.entries.call(value), ([key, held]) => `${inner(key)} => ${inner(held)}`));
+      return braces(prefix(name, tag === 'Map' ? '' : tag, 'Map', `(${size})`) + '{', size > 0 && (() =>
+        iterated(ctx, size, Map.prototype.entries.call(value), ([key, held]) => `${inner(key)} => ${inner(held)}`)));
     }
     const typed = typedName(value);
     if (typed !== undefined) {
       const start = prefix(name, tag === typed ? '' : tag, typed, `(${value.length})`) + '[';
-      const number = (i) => primitive(ctx, value[i]);
-      return { ...braces(start, list(ctx, value.length, number, () => true)), keys: withoutItems(), array: true };
+      const numbers = () => list(ctx, value.length, (i) => primitive(ctx, value[i]), () => true);
+      return { ...braces(start, value.length > 0 && numbers), keys: withoutItems(), array: true };
     }
-    if (typeof value === 'function') return braces(prefix(name, tag, 'Function') + '{', [], functionText(value, name, tag));
-    if (types.isArgumentsObject(value))
-      return { ...braces('[Arguments] [', list(ctx, value.length, item, (i) => hasOwn(value, i))), keys: withoutItems(), array: true };
-    if (types.isRegExp(value)) return braces('{', [], RegExp.prototype.toString.call(value));
+    if (typeof value === 'function') return braces('{', null, functionText(value, name, tag));
+    if (types.isArgumentsObject(value)) return braces('[Arguments] {');
+    if (types.isRegExp(value)) return braces('{', null, RegExp.prototype.toString.call(value));
     if (types.isDate(value)) {
       const time = Date.prototype.getTime.call(value);
-      return braces('{', [], Number.isNaN(time) ? 'Invalid Date' : new Date(time).toISOString());
+      return braces('{', null, Number.isNaN(time) ? 'Invalid Date' : new Date(time).toISOString());
     }
     if (types.isNativeError(value)) {
       if (hasOwn(value, 'cause') && !names.includes('cause')) names.push('cause');
       if (isArray(value.errors) && !names.includes('errors')) names.push('errors');
-      return braces('{', [], errorText(value, names));
+      return braces('{', null, errorText(value, names));
     }
     if (types.isArrayBuffer(value)) {
       const bytes = new Uint8Array(value, 0, Math.min(50, value.byteLength));
       const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
       const rest = value.byteLength - bytes.length;
-      return braces(prefix(name, tag, 'ArrayBuffer') + '{', [
+      return braces(prefix(name, tag === 'ArrayBuffer' ? '' : tag, 'ArrayBuffer') + '{', () => [
         `[Uint8Contents]: <${hex}${rest > 0 ? ` ... ${rest} more byte${rest > 1 ? 's' : ''}` : ''}>`,
         `byteLength: ${value.byteLength}`]);
     }
     if (types.isDataView(value))
-      return braces(prefix(name, tag, 'DataView') + '{', ['byteLength', 'byteOffset', 'buffer'].map((key) => `${key}: ${inner(value[key])}`));
-    if (types.isWeakMap(value) || types.isWeakSet(value)) return braces(prefix(name, tag, 'Weak') + '{', ['<items unknown>']);
+      return braces(prefix(name, tag === 'DataView' ? '' : tag, 'DataView') + '{',
+        () => ['byteLength', 'byteOffset', 'buffer'].map((key) => `${key}: ${inner(value[key])}`));
+    if (types.isWeakMap(value) || types.isWeakSet(value)) return braces(prefix(name, tag, 'Weak') + '{', () => ['<items unknown>']);
     if (types.isBoxedPrimitive(value)) {
       const held = value.valueOf();
       const kind = (typeof held)[0].toUpperCase() + (typeof held).slice(1);
-      const boxed = braces('{', [], `[${kind === 'Bigint' ? 'BigInt' : kind}${name === kind || kind === 'Bigint' ? '' : ` (${name})`}: ${primitive(ctx, held)}]`);
+      const boxed = braces('{', null, `[${kind === 'Bigint' ? 'BigInt' : kind}${name === kind || kind === 'Bigint' ? '' : ` (${name})`}: ${primitive(ctx, held)}]`);
       return typeof held === 'string' ? { ...boxed, keys: withoutItems() } : boxed;
     }
     return braces(name === 'Object' && tag === '' ? '{' : prefix(name, tag, 'Object') + '{');
@@ -223,7 +229,7 @@
     const widths = out.slice(0, count).map((text) => text.length + 2);
     const widest = Math.max(...widths), total = widths.reduce((sum, width) => sum + width, 0);
     if (widest * 3 + ctx.indent >= ctx.breakLength || !(total / widest > 5 || widest - 2 <= 6)) return out;
-    const bias = Math.max(widest - Math.sqrt(widest - total / out.length), 1);
+    const bias = Math.max(widest - 3 - Math.sqrt(widest - total / out.length), 1);
     const perLine = Math.min(Math.round(Math.sqrt(2.5 * bias * count) / bias),
       Math.floor((ctx.breakLength - ctx.indent) / widest), ctx.compact * 4, 15);
     if (perLine <= 1) return out;
@@ -233,8 +239,8 @@
       for (let j = i; j < count; j += perLine) if (widths[j] > most) most = widths[j];
       wide[i] = most;
     }
-    const right = value !== undefined && Array.prototype.every.call({ length: Math.min(value.length, count) },
-      (_, i) => typeof value[i] === 'number' || typeof value[i] === 'bigint');
+    let right = true; // numbers stand right, all else left
+    for (let i = 0; i < out.length && right; i++) right = typeof value[i] === 'number' || typeof value[i] === 'bigint';
     const lines = [];
     for (let i = 0; i < count; i += perLine) {
       const end = Math.min(i + perLine, count);
@@ -252,7 +258,8 @@
   const laidOut = (ctx, parts, out, level, value) => {
     const { base, open, close, array } = parts;
     const head = base === '' ? '' : `${base} `;
-    if (ctx.compact === true || out.length === 0) return out.length === 0 ? `${head}${open}${close}` : `${head}${open} ${out.join(', ')} ${close}`;
+    if (out.length === 0) return `${head}${open}${close}`;
+    if (ctx.compact === true) return `${head}${open} ${out.join(', ')} ${close}`;
     const count = out.length;
     const rows = array && count > MAX_STRAIGHT && ctx.compact !== false ? columns(ctx, out, value) : out;
     if (ctx.compact !== false && ctx.deepest - level < ctx.compact && rows.length === count) {
@@ -285,14 +292,13 @@
       if (!ctx.circular.has(value)) ctx.circular.set(value, ctx.circular.size + 1);
       return `[Circular *${ctx.circular.get(value)}]`;
     }
-    if (ctx.depth !== null && level > ctx.depth || ctx.spent > MAX_OUTPUT) {
-      const name = className(value), tag = tagOf(value);
-      return isArray(value) ? '[Array]' : `[${prefix(name, tag, 'Object').trimEnd()}]`;
-    }
+    const parts = anatomy(ctx, value, level + 1);
+    if (!parts.entries && parts.keys.length === 0) return parts.base === '' ? `${parts.open}${parts.close}` : parts.base;
+    if (ctx.depth !== null && level > ctx.depth || ctx.spent > MAX_OUTPUT)
+      return isArray(value) ? '[Array]' : `[${prefix(className(value), tagOf(value), 'Object').trimEnd()}]`;
     ctx.seen.push(value);
     ctx.deepest = level;
-    const parts = anatomy(ctx, value, level + 1);
-    const out = parts.entries;
+    const out = parts.entries ? parts.entries() : [];
     for (let i = 0; i < parts.keys.length; i++) {
       if (ctx.spent > MAX_OUTPUT) {
         out.push(`... ${parts.keys.length - i} more properties`);
@@ -309,10 +315,11 @@
       if (parts.base === '') parts.open = `${mark} ${parts.open}`;
       else parts.base = `${mark} ${parts.base}`;
     }
-    if (out.length === 0 && parts.base !== '') return parts.base;
     return laidOut(ctx, parts, out, level, parts.array ? value : undefined);
   };
 
+  const hasOwnText = (value) => typeof value.toString === 'function'
+    && (!builtInTexts.includes(value.toString) || typedName(value) !== undefined);
   const inspect = (value, options, depth) => {
     const wanted = typeof options === 'boolean' ? { showHidden: options, ...(depth === undefined ? {} : { depth }) } : options;
     const ctx = { ...DEFAULTS, ...(wanted ?? {}), seen: [], circular: new Map(), indent: 0, spent: 0, deepest: 0 };
@@ -323,5 +330,5 @@
   };
   Object.assign(inspect, { custom, defaultOptions: DEFAULTS });
 
-  return { inspect, numberText, hasOwnText: (value) => !builtInTexts.includes(value.toString) };
+  return { inspect, numberText, hasOwnText };
 })

@@ -42,13 +42,18 @@
     const bad = area.slice(at + 1).search(/[\t\n\r "%';<>\\^`{|}]/);
     const stop = bad < 0 ? area.length : at + 1 + bad;
     let host = rest.slice(at + 1, stop);
-    const left = rest.slice(stop);
+    let left = rest.slice(stop);
     const port = /:(\d*)$/.exec(host);
     if (port !== null) {
       if (port[1] !== '') url.port = port[1];
       host = host.slice(0, port.index);
     }
     const six = host[0] === '[' && host.endsWith(']');
+    const colon = six ? -1 : host.indexOf(':');
+    if (colon >= 0) {
+      left = `/${host.slice(colon)}${left}`;
+      host = host.slice(0, colon);
+    }
     if (host.length > MAX_HOST) host = '';
     else host = host.toLowerCase();
     if (!six && host !== '') {
@@ -59,7 +64,7 @@
     }
     url.host = host + (url.port === null ? '' : ':' + url.port);
     url.hostname = six ? host.slice(1, -1) : host;
-    return left !== '' && left[0] !== '/' ? '/' + left : left;
+    return left;
   };
   const parse = (text, withQuery = false, slashesDenoteHost = false) => {
     if (text instanceof Url) return text;
@@ -91,10 +96,7 @@
     url.hash = hash;
     url.search = search;
     url.query = search === null ? null : search.slice(1);
-    if (withQuery) {
-      url.query = querystring.parse(url.query ?? '');
-      url.search ??= '';
-    }
+    if (withQuery) url.query = querystring.parse(url.query ?? '');
     url.pathname = pathname === '' ? null : pathname;
     if (SLASHED.includes(scheme) && url.hostname && url.pathname === null) url.pathname = '/';
     if (url.pathname !== null || search !== null) url.path = (url.pathname ?? '') + (search ?? '');
@@ -147,15 +149,15 @@
       } else if (part !== '.') kept.push(part);
     if (!rooted) kept.unshift(...new Array(above).fill('..'));
     else if (kept[0] !== '') kept.unshift('');
-    if (/^\.\.?$/.test(parts[parts.length - 1]) && kept[kept.length - 1] !== '') kept.push('');
-    return kept.join('/');
+    if (parts.length > 1 && /^\.\.?$/.test(parts[parts.length - 1]) && kept[kept.length - 1] !== '') kept.push('');
+    return kept.length === 1 && rooted ? '/' : kept.join('/');
   };
   const resolve = (from, to) => {
     const base = parse(from, false, true), target = parse(to, false, true);
     const out = Object.assign(new Url(), base, { hash: target.hash });
     if (target.href === '') return formatParts(out);
     const whole = target.protocol !== null && target.protocol !== base.protocol;
-    if (whole && (!SLASHED.includes(target.protocol) || target.host === null && base.host === null)) return target.href;
+    if (whole && !SLASHED.includes(target.protocol)) return target.href;
     if (whole || target.host) {
       Object.assign(out, target, { protocol: target.protocol ?? base.protocol });
       if (whole && !target.host && target.protocol !== 'file:') { // http:path, seen from another protocol: its first part is the host

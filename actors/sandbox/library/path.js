@@ -51,6 +51,7 @@
   const basename = (text, suffix) => {
     if (suffix !== undefined) needText(suffix, 'suffix');
     const whole = trimmed(needText(text, 'path'));
+    if (suffix !== undefined && suffix === text) return '';
     const name = whole.slice(whole.lastIndexOf('/') + 1);
     return suffix && name !== suffix && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
   };
@@ -62,7 +63,8 @@
   const parse = (text) => {
     const root = isAbsolute(text) ? '/' : '';
     const base = basename(text), ext = extname(text);
-    const dir = text === '' || dirname(text) === '.' && !text.startsWith('./') ? '' : dirname(text);
+    const slash = trimmed(text).lastIndexOf('/');
+    const dir = slash < 0 ? '' : slash === 0 ? '/' : trimmed(text).slice(0, slash);
     return { root, dir, base, ext, name: ext === '' ? base : base.slice(0, -ext.length) };
   };
   const format = (parts) => {
