@@ -11,21 +11,34 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import struct
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from protocol.codec import dumps, loads_from_script
-from protocol.errors import BadDocument, BadFrame
+from actors.sandbox.fields import (
+    UNSAFE_VALUE,
+    Pairs,
+    check_header,
+    read_int,
+    read_json,
+    read_object,
+    read_pairs,
+    read_seconds,
+    read_str,
+)
+from protocol.codec import dumps
+from protocol.errors import BadFrame
 from protocol.sandbox import HostReply, Limits, RunScript, ScriptAnswer, ScriptResult
 
 TO_CHILD_CAP: Final = 64 << 20
 """Most bytes of one frame from parent to child."""
 TO_PARENT_CAP: Final = 4 << 20
 """Most bytes of one frame from child to parent."""
+
+CALLS_AT_ONCE: Final = 64
+"""Most calls of a run that are sent and not answered, beside one that it waits for: this bounds their memory."""
 
 CONFIGURE: Final = ord("C")
 RUN: Final = ord("R")
@@ -50,10 +63,6 @@ _LENGTH = struct.Struct("<I")
 _REMEMBERED_BYTES = 512
 _TO_PARENT = frozenset((READY, DONE, FAILED, HOST_CALL))
 _TO_CHILD = frozenset((CONFIGURE, RUN, HOST_REPLY, FORGET))
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 class FrameReader:
@@ -266,21 +275,21 @@ def _read_done(body: bytes) -> Done:
 
 def _read_head(text: bytes) -> _Head:
     head = read_object(text)
-    headers = _pairs(head.get("headers"), _check_header)
-    logs = _pairs(head.get("logs"))
-    following = _str(head, "next")
+    headers = read_pairs(head.get("headers"), check_header)
+    logs = read_pairs(head.get("logs"))
+    following = read_str(head, "next")
     variables = _variables(head)
     status = head.get("status", 0)
     if type(status) is not int or (status != 0 and not 100 <= status <= 599):
         raise BadFrame(f"an answer with status {status!r}")
     if "body" not in head:
         return _Head(following, headers, logs, "", status, "", variables)
-    form, content_type = head["body"], _str(head, "type")
+    form, content_type = head["body"], read_str(head, "type")
     if form not in ("raw", "json", "base64", "file"):
         raise BadFrame("a body in a form of its own")
     if status == 0:
         raise BadFrame("an answer without a status")
-    if _UNSAFE_VALUE.search(content_type):
+    if UNSAFE_VALUE.search(content_type):
         raise BadFrame("a content type with control characters")
     return _Head(following, headers, logs, form, status, content_type, variables)
 
@@ -289,7 +298,7 @@ def _variables(head: dict[str, Any]) -> bytes | None:
     """Field `vars`, a JSON object as text."""
     if "vars" not in head:
         return None
-    text = _str(head, "vars").encode()
+    text = read_str(head, "vars").encode()
     read_object(text)
     return text
 
@@ -312,17 +321,17 @@ def _decoded(form: str, text: bytes) -> bytes:
 
 def _read_failed(body: bytes) -> Failed:
     head = read_object(body)
-    kind = _str(head, "kind")
+    kind = read_str(head, "kind")
     if kind not in FAILURES:
         raise BadFrame(f"unknown kind of failure {kind[:40]!r}")
     return Failed(
-        _int(head, "run"),
+        read_int(head, "run"),
         kind,
-        _str(head, "name"),
-        _str(head, "message"),
-        _str(head, "stack"),
-        _pairs(head.get("logs")),
-        _seconds(head),
+        read_str(head, "name"),
+        read_str(head, "message"),
+        read_str(head, "stack"),
+        read_pairs(head.get("logs")),
+        read_seconds(head),
         head.get("discard") is not False,
     )
 
@@ -332,7 +341,7 @@ def _read_call(body: bytes) -> Call:
     if not newline or not arguments:
         raise BadFrame("a host call without arguments")
     head = read_object(head_text)
-    return Call(_int(head, "run"), _int(head, "call"), _str(head, "name"), arguments)
+    return Call(read_int(head, "run"), read_int(head, "call"), read_str(head, "name"), arguments)
 
 
 def _read_ready(body: bytes) -> Ready:
@@ -340,64 +349,4 @@ def _read_ready(body: bytes) -> Ready:
     confined = head.get("confined")
     if not isinstance(confined, dict):
         raise BadFrame("ready does not say what confines it")
-    return Ready(_str(head, "engine"), confined, head.get("hook") is True)
-
-
-# --- fields ---------------------------------------------------------------------------------------------------------
-
-
-def read_json(text: bytes) -> Any:
-    """The JSON value of a segment. Raises BadFrame."""
-    try:
-        return loads_from_script(text, "frame")
-    except BadDocument as error:
-        raise BadFrame(str(error)) from None
-
-
-def read_object(text: bytes) -> dict[str, Any]:
-    """The JSON object of a segment. Raises BadFrame."""
-    value = read_json(text)
-    if type(value) is not dict:
-        raise BadFrame("the head of a frame is not an object")
-    return value
-
-
-def _int(head: dict[str, Any], name: str) -> int:
-    value = head.get(name)
-    if type(value) is not int or value < 0:
-        raise BadFrame(f"{name} is not a number of the protocol")
-    return value
-
-
-def _str(head: dict[str, Any], name: str) -> str:
-    value = head.get(name)
-    if type(value) is not str:
-        raise BadFrame(f"{name} is not a string")
-    return value
-
-
-def _seconds(head: dict[str, Any]) -> float:
-    value = head.get("cpu")
-    if not isinstance(value, float | int) or value < 0:
-        raise BadFrame("cpu is not a number of seconds")
-    return float(value)
-
-
-def _pairs(value: Any, check: Any = None) -> Pairs:
-    if value is None:
-        return ()
-    if type(value) is not list:
-        raise BadFrame("not a list of pairs")
-    pairs = []
-    for pair in value:
-        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
-            raise BadFrame("not a pair of strings")
-        if check is not None:
-            check(pair[0], pair[1])
-        pairs.append((pair[0], pair[1]))
-    return tuple(pairs)
-
-
-def _check_header(name: str, value: str) -> None:
-    if not _TOKEN.fullmatch(name) or _UNSAFE_VALUE.search(value):
-        raise BadFrame("a header line that HTTP does not allow")
+    return Ready(read_str(head, "engine"), confined, head.get("hook") is True)

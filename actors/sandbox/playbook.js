@@ -1,9 +1,9 @@
-// One realm's side of running scripts: the globals of nFlow, the run, and its reply. Linked once per realm:
-// `hostCall(name, argumentsJSON)` is the runtime (see `host.py`), `limits` what one run may write.
+// One realm's side of running scripts: the globals of nFlow, the run, and its reply. Linked once per realm: `host` is the
+// process around it (`loop.js`), the limits are what one run may write, and the functions are the other files.
 //
 // Invariants: only texts cross to the outside, written by private copies of the engine's functions; what a script throws
 // is read inside its own limits; and `finish` says whether the realm is, for the next run, what it was before this one.
-(function playbook(hostCall, outputLimit, logLimit, shared, harden, gojson, context) {
+(function playbook(host, shared, outputLimit, logLimit, maxSleep, plugins, harden, gojson, makeLoop, makeVariables, context) {
   'use strict';
   const G = globalThis;
   const { apply, deleteProperty, ownKeys } = Reflect;
@@ -19,8 +19,10 @@
   const { includes: hasName } = Array.prototype;
   const Text = String;
   const Failure = Error;
-  const Later = Promise;
-  harden(shared);
+  const FunctionTable = Map;
+  const { now: wall } = Date;
+  const { now: clock } = performance;
+  const settle = harden(shared);
 
   // --- limits --------------------------------------------------------------------------------------------------------
 
@@ -39,28 +41,9 @@
     return stringify(apply(toWellFormed, text, []));
   };
 
-  // --- host functions --------------------------------------------------------------------------------------------------
-
-  const call = (name, values) => {
-    let json = '[';
-    for (let i = 0; i < values.length; i++) json += (i === 0 ? '' : ',') + (stringify(values[i]) ?? 'null');
-    json = mend(json + ']');
-    grow(json.length);
-    const reply = hostCall(name, Text(json)); // Text(): the engine's binding cannot take a rope
-    if (reply[0] === '1') return parse(apply(slice, reply, [1]));
-    const told = parse(apply(slice, reply, [1]));
-    const error = new Failure(told.message);
-    defineProperty(error, 'name', { value: told.name, writable: true, enumerable: false, configurable: true });
-    throw error;
-  };
-  // The same as a promise, settled at once: the loop that settles it later comes next.
-  const send = (name, values) => {
-    try {
-      return new Later((resolve) => resolve(call(name, values)));
-    } catch (error) {
-      return new Later((_, reject) => reject(error));
-    }
-  };
+  const loop = makeLoop(host, grow, mend);
+  const { call, local, send } = loop;
+  const variables = makeVariables(mend);
   const { c, begin, formOf, head, body } = context({ encode, indent }, grow,
     { call, send, log: (level, values) => log(level, values) });
 
@@ -100,14 +83,13 @@
   freeze(console);
   const logField = () => logs === '' ? '' : ',"logs":[' + apply(slice, logs, [1]) + ']';
 
-  const hostFunction = (name) => freeze({ [name](...values) { return call(name, values); } }[name]);
-
   // --- globals ---------------------------------------------------------------------------------------------------------
 
-  // How each global comes about. Only those a script's text can reach are set (`child/scripts.py` decides), as configurable
+  // How each global comes about. Only those a script's text can reach are set (`child/names.py` decides), as configurable
   // properties that `sweep` removes after the run.
-  let request, script, previous, payloadText, data, noVars;
-  const vars = () => request?.vars ?? (noVars ??= {});
+  let request, script, previous, payloadText, data, environment, ruleTable;
+  const vars = () => variables.of(request?.vars);
+  const envOf = () => environment ??= request?.env ?? {};
   const ownData = () => data ??= parse(script.data);
   const globals = {
     __proto__: null,
@@ -121,7 +103,7 @@
     post_data: () => request?.post_data ?? {},
     form: formOf,
     header: () => request?.headers ?? {},
-    env: () => request?.env ?? {},
+    env: envOf,
     nflow_data: ownData,
     dromedary_data: ownData,
     nflow_endpoint: () => request?.endpoint ?? '',
@@ -133,10 +115,24 @@
     __flow_name: () => script.flowName,
     __flow_app: () => script.flowApp,
   };
-  for (const name of ['sleep', 'wkill']) {
-    const run = hostFunction(name);
-    globals[name] = () => run;
-  }
+  // The other globals are in rooms, which are linked when a script first reaches one of their names. A room is a function
+  // from a name to its value, the same for every run.
+  const rooms = [];
+  let roomParts;
+  const furnish = () => {
+    roomParts ??= { ...loop, settle, console, log, envOf, tableOf: () => ruleTable ??= new FunctionTable(), wall, clock, maxSleep,
+      plugins: plugins === '' ? [] : apply(split, plugins, [',']) };
+    rooms[rooms.length] = takeSlot()(roomParts);
+  };
+  const makerOf = (name) => {
+    for (let i = 0; globals[name] === undefined && i < rooms.length; i++) {
+      const value = rooms[i](name);
+      if (value === undefined) continue;
+      settle(value);
+      globals[name] = () => value;
+    }
+    return globals[name];
+  };
 
   const basePrototype = getPrototypeOf(G);
   const base = new Set(ownKeys(G));
@@ -144,6 +140,8 @@
   const baseCount = base.size;
   // Take away what the run left on the global object. False: it cannot be made what it was.
   const sweep = () => {
+    loop.reset();
+    ruleTable = undefined;
     const { names } = script;
     for (let i = 0; i < names.length; i++) if (!deleteProperty(G, names[i])) return false;
     if (!isExtensible(G) || getPrototypeOf(G) !== basePrototype) return false;
@@ -164,9 +162,14 @@
     return value;
   };
   const install = (key, entry, reached, publishes, data, outputs, box, flowName, flowApp) => {
-    const names = reached === '' ? [] : apply(split, reached, [',']);
-    const makers = [];
-    for (let i = 0; i < names.length; i++) makers[i] = globals[names[i]];
+    const wanted = reached === '' ? [] : apply(split, reached, [',']);
+    const names = [], makers = [];
+    for (let i = 0; i < wanted.length; i++) {
+      const maker = makerOf(wanted[i]);
+      if (maker === undefined) continue;
+      makers[names.length] = maker;
+      names[names.length] = wanted[i];
+    }
     scripts[key] = {
       factory: takeSlot(), names, makers, returns: entry !== 'main', publishes, data, outputs, box, flowName, flowApp,
       payload: apply(hasName, names, ['payload']), next: apply(hasName, names, ['next']),
@@ -188,7 +191,9 @@
     logs = '';
     logRoom = logLimit;
     state = NONE;
-    result = published = data = noVars = undefined;
+    result = published = data = environment = ruleTable = undefined;
+    loop.reset();
+    variables.reset();
     payloadText = payload;
     previous = before;
     try {
@@ -228,7 +233,7 @@
       grow(payload.length);
       let next = '{"next":"output_1"';
       if (script.next) next = '{"next":' + clean(Text(published === undefined ? G.next : published[1]()), MAX_NAME);
-      const reply = next + head() + logField() + '}\n' + payload + body();
+      const reply = next + head() + variables.field() + logField() + '}\n' + payload + body();
       return Text((shared && sweep() ? '1' : '0') + reply);
     } catch (error) {
       return Text('E' + describe(error));
@@ -281,6 +286,11 @@
   // After a failure that was told: is the realm as clean as after a success?
   const swept = () => shared && sweep();
 
-  const parts = { __proto__: null, install, forget, run, finish, swept, refused, spill };
+  // What is to be done when no job is left (see `loop.js`). A rejected main ends its run at once.
+  const due = () => state === REJECTED ? 0 : loop.due();
+  const unhandled = () => log('warn', ['unhandled rejection:', takeSlot()]);
+
+  const parts = { __proto__: null, install, furnish, forget, run, due, deliver: loop.deliver, unhandled, finish, swept, refused,
+    spill };
   return (name) => parts[name];
 })

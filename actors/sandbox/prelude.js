@@ -1,4 +1,4 @@
-// Hardening of one realm, run once before any script. Takes the realm's mode, returns nothing.
+// Hardening of one realm, run once before any script. Takes the realm's mode, returns what hardens values made later.
 //
 // Invariants: no script can compile text (the constructors are unreachable, not only unnamed); in a shared realm every
 // built-in object is frozen and none is on the global object, so what one run leaves can be seen and swept. A realm of
@@ -6,7 +6,7 @@
 (function harden(shared) {
   'use strict';
   const G = globalThis;
-  const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = Object;
+  const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, setPrototypeOf } = Object;
   const { ownKeys, defineProperty: tryDefine } = Reflect;
 
   // 1. No code from text. `constructor` is the only way to the four function constructors once their names are gone.
@@ -33,7 +33,7 @@
     'Float16Array', 'InternalError', 'SharedArrayBuffer', 'SuppressedError', 'WeakRef', 'performance',
     'queueMicrotask'];
   for (let i = 0; i < surplus.length; i++) delete G[surplus[i]];
-  if (!shared) return;
+  if (!shared) return (value) => value;
 
   // 3. An object that inherits a frozen property cannot be assigned one of that name: `err.name = …` would be ignored,
   // or throw. So the names scripts do assign become accessors that define the property on the assigned object.
@@ -89,21 +89,39 @@
     defineProperty(builtins, names[i], found);
     delete G[names[i]];
   }
+  assignable(builtins, ['atob']); // nFlow's own stands before it
   setPrototypeOf(G, builtins);
   visit(builtins);
-  for (let i = 0; i < count; i++) {
-    const object = list[i];
-    visit(getPrototypeOf(object));
-    const keys = ownKeys(object);
-    if (keys.length === 2 && typeof object === 'function') continue; // only length and name
-    for (let j = 0; j < keys.length; j++) {
-      const found = getOwnPropertyDescriptor(object, keys[j]);
-      if ('value' in found) visit(found.value);
-      else {
-        visit(found.get);
-        visit(found.set);
+  const walk = (from) => {
+    for (let i = from; i < count; i++) {
+      const object = list[i];
+      visit(getPrototypeOf(object));
+      const keys = ownKeys(object);
+      if (keys.length === 2 && typeof object === 'function') continue; // only length and name
+      for (let j = 0; j < keys.length; j++) {
+        const found = getOwnPropertyDescriptor(object, keys[j]);
+        if ('value' in found) visit(found.value);
+        else {
+          visit(found.get);
+          visit(found.set);
+        }
       }
     }
-  }
-  for (let i = 0; i < count; i++) freeze(list[i]);
+    for (let i = from; i < count; i++) freeze(list[i]);
+  };
+  walk(0);
+  // 5. What is linked later, and all it reaches, is frozen then; classes of it can be extended as those of the engine.
+  const inherited = [...conversions, 'constructor'];
+  return (value) => {
+    const from = count;
+    visit(value);
+    for (let i = from; i < count; i++) {
+      const keys = ownKeys(list[i]);
+      for (let j = 0; j < keys.length; j++) visit(getOwnPropertyDescriptor(list[i], keys[j]).value);
+      const prototype = typeof list[i] === 'function' ? getOwnPropertyDescriptor(list[i], 'prototype')?.value : undefined;
+      if (typeof prototype === 'object' && prototype !== null && isExtensible(prototype)) assignable(prototype, inherited);
+    }
+    walk(from);
+    return value;
+  };
 })

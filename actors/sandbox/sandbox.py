@@ -2,7 +2,7 @@
 
 Invariant: a run it was handed ends in exactly one of two ways, `SandboxFree` after its result or `RunLost` with the
 process's death; nothing else gives the lease back. It holds the last belt, a wall-clock deadline of limit + 250 ms with
-SIGKILL behind it, which stands still while a host call is served. It talks to the pool, to the process whose script
+SIGKILL behind it, which stands still while host calls are served. It talks to the pool, to the process whose script
 runs, and to the forker. A death ends this incarnation; the next one forks a new process.
 """
 
@@ -21,6 +21,7 @@ from actors.sandbox import frames
 from actors.sandbox.forker import ChildExited, ForkSandbox, ZygoteDied
 from actors.sandbox.launcher import Forked, fault_of, send_signal
 from actors.sandbox.link import Link, LinkBroken, LinkClosed
+from protocol.codec import dumps
 from protocol.errors import LimitExceeded, NflowError, RunCancelled, SandboxLost, ScriptError
 from protocol.refs import Ref
 from protocol.sandbox import (
@@ -88,7 +89,10 @@ class Sandbox(Actor[Any]):
         self._timer: Timer | None = None
         self._due = math.inf
         self._host_calls = 0
+        self._under_way: set[int] = set()
+        """Numbers of the host calls of this run that are not answered."""
         self._remaining = 0.0
+        """Seconds that the script has left, while a host call is under way."""
         self._cpu = 0.0
         self._killed_overdue = False
         self._closed = False
@@ -167,6 +171,7 @@ class Sandbox(Actor[Any]):
             self._pool.tell(RunLost(self.context.ref, script, SandboxLost(own_fault=False), begun=False))
             return
         self._script, self._host_calls = script, 0
+        self._under_way.clear()
         key = script.script.key
         remembered = key in self._known
         if remembered:
@@ -241,25 +246,46 @@ class Sandbox(Actor[Any]):
             case _:
                 return SandboxLost(f"the sandbox failed: {failed.message}", own_fault=True)
 
-    # --- host calls: the script's clock stands still ---
+    # --- host calls: the script's clock stands still while one is under way; the script itself may go on ---
 
     def _call(self, call: HostCall) -> None:
         script = self._script
-        if script is None or call.run != script.run:
+        if script is None or call.run != script.run or not self._may_call(call.call):
             self._broken(None)
             return
-        self._host_calls += 1
         now = self.context.now()
-        self._remaining = max(0.0, self._deadline - now)
+        if not self._under_way:
+            self._remaining = max(0.0, self._deadline - now)
+        self._host_calls += 1
+        self._under_way.add(call.call)
         # Whoever serves the call has a deadline of his own; this one holds when he is gone.
-        self._set_deadline(now + self._limits.host_call_seconds + GRACE_SECONDS)
+        self._set_deadline(now + self._limits.host_call_seconds + GRACE_SECONDS + self._remaining)
         script.reply_to.tell(call)
+
+    def _may_call(self, number: int) -> bool:
+        """Whether the process keeps to what its own side of the limits allows."""
+        return (
+            self._host_calls < self._limits.host_calls
+            and len(self._under_way) <= frames.CALLS_AT_ONCE
+            and number not in self._under_way
+        )
 
     def _reply(self, reply: HostReply) -> None:
         if self._script is None or reply.run != self._script.run or self._link is None:
             return
-        self._link.send(frames.write_reply(reply))
-        self._set_deadline(self.context.now() + self._remaining)
+        if reply.call not in self._under_way:
+            return
+        self._under_way.discard(reply.call)
+        self._link.send(self._written(reply))
+        if not self._under_way:
+            self._set_deadline(self.context.now() + self._remaining)
+
+    def _written(self, reply: HostReply) -> bytes:
+        try:
+            return frames.write_reply(reply)
+        except NflowError as error:  # too large for a frame: the script is told, and goes on
+            value = dumps({"name": "RangeError", "message": str(error)})
+            return frames.write_reply(HostReply(reply.run, reply.call, False, value))
 
     # --- belts ---
 

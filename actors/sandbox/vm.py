@@ -9,14 +9,16 @@ of its own, and without them the parent's deadline alone holds. It talks to `chi
 from __future__ import annotations
 
 import ctypes
+import marshal
 import os
 import resource
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import _quickjs  # not `quickjs`, whose import starts a thread, and threads do not survive a fork
+
+from actors.sandbox.sources import SLOT, sources
 
 VERSION: Final = "0.17.0"
 GRAIN: Final = 10_000
@@ -33,9 +35,10 @@ _WITHOUT_SOURCE: Final = 1 << 4
 """The prelude's functions then show scripts no text, and bytecode is a third."""
 _EXCEPTION: Final = 6
 _GC_THRESHOLD: Final = 4 << 20
-SLOT: Final = "__nflow"
-"""Name of the global property that values of the C interface pass through on their way to the prelude."""
-_HERE: Final = Path(__file__).parent
+_CONFIGURABLE: Final = 7
+"""JS_PROP_C_W_E, without the flag to throw."""
+_REJECTIONS: Final = 16
+"""Promises of one run that are remembered as rejected; what is beyond them is not logged."""
 
 _Handler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -55,6 +58,9 @@ class _Options(ctypes.Structure):
         ("filename", ctypes.c_char_p),
         ("line", ctypes.c_int),
     ]
+
+
+_Tracker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _Value, _Value, ctypes.c_bool, ctypes.c_void_p)
 
 
 class CompileFailed(Exception):
@@ -103,18 +109,56 @@ class Budget:
         return 1
 
 
-class Engine:
-    """What all contexts of a process share: the library, the prelude, the hook. Made before the fork."""
+class Rejections:
+    """Promises of the running script that were rejected and that nobody handles. One per process.
 
-    def __init__(self, prelude: bytes | None = None, *, native: bool = True) -> None:
-        """`prelude`: its bytecode, if it is known already. `native`: whether the C interface may be used."""
+    The engine tells of each at once, and again when somebody comes to handle it after all. They are held until `clear`,
+    which must come before their context ends.
+    """
+
+    __slots__ = ("_native", "held", "tracker")
+
+    def __init__(self, native: Any) -> None:
+        self._native = native
+        self.tracker = _Tracker(self._told)
+        self.held: dict[int, tuple[int, _Value, _Value]] = {}
+        """By the address of the promise: context, promise, reason."""
+
+    def clear(self) -> None:
+        """Let go of all."""
+        while self.held:
+            context, promise, reason = self.held.popitem()[1]
+            self._native.JS_FreeValue(context, promise)
+            self._native.JS_FreeValue(context, reason)
+
+    def _told(self, context: int, promise: _Value, reason: _Value, handled: bool, _opaque: int | None) -> None:
+        native = self._native
+        if not handled:
+            if len(self.held) < _REJECTIONS:
+                kept = native.JS_DupValue(context, promise), native.JS_DupValue(context, reason)
+                self.held[promise.payload] = (context, *kept)
+        elif promise.payload in self.held:
+            _, kept_promise, kept_reason = self.held.pop(promise.payload)
+            native.JS_FreeValue(context, kept_promise)
+            native.JS_FreeValue(context, kept_reason)
+
+
+class Engine:
+    """What all contexts of a process share: the library, the compiled JavaScript, the hook. Made before the fork."""
+
+    def __init__(self, code: Mapping[str, bytes] | None = None, *, native: bool = True) -> None:
+        """`code`: bytecode of `sources`, if it is known already. `native`: whether the C interface may be used."""
         self.budget = Budget()
         stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
         self.stack_bytes = STACK_BYTES if stack == resource.RLIM_INFINITY else min(STACK_BYTES, stack // 4)
         self.native: Any = _library() if native else None
         self.hook = _Handler(self.budget.look)
         self.budget.start(GRAIN * GRAIN, 10.0)
-        self.prelude = prelude or Context(self).compile(prelude_source(), name="prelude", source=False)
+        self.rejections = Rejections(self.native)
+        if code is None:
+            context = Context(self)
+            code = {name: context.compile(text, name=name, source=False) for name, text in sources().items()}
+        self.code = code
 
     @property
     def hooked(self) -> bool:
@@ -123,7 +167,7 @@ class Engine:
 
     @classmethod
     def prepare(cls) -> Engine:
-        """Test the engine in a child process, which also compiles the prelude: this process never has a context.
+        """Test the engine in a child process, which also compiles the JavaScript: this process never has a context.
 
         Raises RuntimeError when the installed engine is not the pinned one.
         """
@@ -135,15 +179,17 @@ class Engine:
             try:
                 engine = cls()
                 with os.fdopen(sender, "wb") as pipe:
-                    pipe.write(engine.prelude)
+                    pipe.write(marshal.dumps(dict(engine.code)))
                 status = 0 if stops_scripts(engine) else 1
             finally:
                 os._exit(status)
         os.close(sender)
         with os.fdopen(receiver, "rb") as pipe:
-            prelude = pipe.read()
+            code = pipe.read()
         _, status = os.waitpid(pid, 0)
-        return cls(prelude) if status == 0 and prelude else cls(prelude_source().encode(), native=False)
+        if status == 0 and code:
+            return cls(marshal.loads(code))  # noqa: S302 our own child wrote it
+        return cls({name: text.encode() for name, text in sources().items()}, native=False)
 
 
 class Context:
@@ -159,6 +205,7 @@ class Context:
             self._cx = _context_pointer(self._native, context)
             runtime = self._native.JS_GetRuntime(self._cx)
             self._native.JS_SetInterruptHandler(runtime, engine.hook, None)
+            self._native.JS_SetHostPromiseRejectionTracker(runtime, engine.rejections.tracker, None)
             self._native.JS_SetGCThreshold(runtime, _GC_THRESHOLD)
             self._global = self._native.JS_GetGlobalObject(self._cx)
             self._native.JS_FreeValue(self._cx, self._global)  # borrowed: it lives as long as the context
@@ -212,6 +259,14 @@ class Context:
             raise self._failed()
         self._native.JS_SetPropertyStr(self._cx, self._global, SLOT.encode(), value)
 
+    def put_reason(self, rejected: tuple[int, _Value, _Value]) -> None:
+        """Put in the slot why a promise was rejected; the slot stays empty where a script has closed the global object.
+
+        `rejected`: of `Rejections.held`.
+        """
+        reason = self._native.JS_DupValue(self._cx, rejected[2])
+        self._native.JS_DefinePropertyValueStr(self._cx, self._global, SLOT.encode(), reason, _CONFIGURABLE)
+
     def _eval_text(self, text: str) -> None:
         try:
             self._context.eval(f"globalThis.{SLOT}={text}")
@@ -238,25 +293,6 @@ def check_version() -> None:
             f"the JavaScript engine is {version}, wanted is quickjs-ng {VERSION}: "
             "uninstall the package `quickjs`, then reinstall `quickjs-ng`"
         )
-
-
-def prelude_source() -> str:
-    """The files of the prelude as one expression: a function to link a realm with."""
-    parts = {name: (_HERE / f"{name}.js").read_text("utf-8") for name in ("prelude", "gojson", "playbook")}
-    return (
-        "(function (shared, outputLimit, logLimit) { 'use strict';"
-        f" const hostCall = globalThis.{SLOT}; delete globalThis.{SLOT};"
-        f" return (\n{parts['playbook']})(hostCall, outputLimit, logLimit, shared,"
-        f" {parts['prelude']}, {parts['gojson']}, {_context_source()}); }})"
-    )
-
-
-def _context_source() -> str:
-    """`c`, of its files: an expression that takes what `context.js` takes after its parts."""
-    names = {"cookies": "cookies", "request": "request", "answer": "answer", "xml": "xml", "manual": "manual_context"}
-    parts = ", ".join(f"{part}: {(_HERE / f'{name}.js').read_text('utf-8')}" for part, name in names.items())
-    context = (_HERE / "context.js").read_text("utf-8")
-    return f"(...given) => (\n{context})({{ {parts} }}, ...given)"
 
 
 def stops_scripts(engine: Engine) -> bool:
@@ -294,6 +330,9 @@ def _library() -> Any:
         "JS_SetPropertyStr": (number, pointer, _Value, text, _Value),
         "JS_GetException": (_Value, pointer),
         "JS_FreeValue": (None, pointer, _Value),
+        "JS_DupValue": (_Value, pointer, _Value),
+        "JS_DefinePropertyValueStr": (number, pointer, _Value, text, _Value, number),
+        "JS_SetHostPromiseRejectionTracker": (None, pointer, _Tracker, pointer),
         "JS_Eval2": (_Value, pointer, text, size, ctypes.POINTER(_Options)),
         "JS_EvalFunction": (_Value, pointer, _Value),
         "JS_WriteObject": (pointer, pointer, ctypes.POINTER(size), _Value, number),

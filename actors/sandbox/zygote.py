@@ -21,6 +21,7 @@ import time
 from typing import Final, NoReturn
 
 from actors.sandbox import host
+from actors.sandbox.child.local import LocalFunctions, local_functions, warm
 from actors.sandbox.confine import die_with_parent
 from actors.sandbox.control import ENDED, FORKED, REQUEST
 from actors.sandbox.vm import Engine
@@ -37,13 +38,15 @@ def main() -> NoReturn:
     os.environ["TZ"] = "UTC0"  # else the first date of a script would look for the host's zone, in a file
     time.tzset()
     engine = Engine.prepare()
+    local = local_functions()
+    warm(local)
     gc.collect()
     gc.freeze()  # the collector of a child must not touch, and so copy, the pages it shares
     gc.disable()
     _yield_to_the_server()
     with contextlib.suppress(OSError):
         control.send(b"Y")
-        _Zygote(control, engine, memory).serve()
+        _Zygote(control, engine, local, memory).serve()
     os._exit(0)  # the children follow: their PDEATHSIG is this process
 
 
@@ -59,11 +62,12 @@ def _yield_to_the_server() -> None:
 
 
 class _Zygote:
-    __slots__ = ("_children", "_control", "_engine", "_memory", "_poll")
+    __slots__ = ("_children", "_control", "_engine", "_local", "_memory", "_poll")
 
-    def __init__(self, control: socket.socket, engine: Engine, memory: int) -> None:
+    def __init__(self, control: socket.socket, engine: Engine, local: LocalFunctions, memory: int) -> None:
         self._control = control
         self._engine = engine
+        self._local = local
         self._memory = memory
         self._children: dict[int, int] = {}
         """pidfd → pid of each child not yet reaped."""
@@ -135,6 +139,6 @@ class _Zygote:
             os.dup2(descriptor, _SOCKET_FD)
             os.closerange(_SOCKET_FD + 1, highest + 1)
             os.closerange(0, _SOCKET_FD)
-            status = host.serve(self._engine, _SOCKET_FD, zygote, self._memory)
+            status = host.serve(self._engine, self._local, _SOCKET_FD, zygote, self._memory)
         finally:
             os._exit(status)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from actors.sandbox.frames import FAILED, HOST_CALL, READY, RUN_NUMBER, pack, read_json, read_object
+from actors.sandbox.fields import read_json, read_object
+from actors.sandbox.frames import FAILED, HOST_CALL, READY, RUN_NUMBER, pack
 from protocol.codec import dumps
 from protocol.errors import BadFrame
 from protocol.sandbox import Limits

@@ -12,9 +12,10 @@ import contextlib
 import resource
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 
+from actors.sandbox.child.calls import Calls
+from actors.sandbox.child.names import Names
 from actors.sandbox.child.orders import Order
 from actors.sandbox.child.scripts import Script, compile_script
 from actors.sandbox.frames import DONE, ENDING, FAILED, TO_PARENT_CAP, pack
@@ -30,6 +31,8 @@ _SHORT_SECONDS: Final = 0.001
 """A run shorter than this cannot have come near its memory limit, and its CPU may be told later."""
 _MEASURED_EVERY: Final = 64
 """Short runs between two measurements of CPU and memory, which cost 1.5 us."""
+_AWAITS: Final = 1
+"""What `due` of `loop.js` says when only an answer of the runtime can go on with the run."""
 _NEWLINE: Final = ord("\n")
 _OUT_OF_MEMORY_IN_DISGUISE: Final = (
     '"kind":"exception","name":"","message":"null"',
@@ -39,8 +42,6 @@ _OUT_OF_MEMORY_IN_DISGUISE: Final = (
 _DOUBTFUL: Final = frozenset(("time", "operations", "memory", "cancelled", "host_calls", "odd"))
 """Failures that leave the engine in doubt: the process is to be ended."""
 
-HostCall = Callable[[str, str], str]
-
 
 class _NotRun(Exception):
     """The script does not compile; the argument is the failure."""
@@ -49,15 +50,19 @@ class _NotRun(Exception):
 class Realm:
     """One context, linked to the prelude, with the scripts installed in it."""
 
-    __slots__ = ("_install", "context", "finish", "forget", "keys", "pending", "refused", "run", "runs",
-                 "spill", "swept")  # fmt: skip
+    __slots__ = ("_code", "_furnish", "_install", "_rooms", "context", "deliver", "due", "finish", "forget", "keys",
+                 "pending", "refused", "run", "runs", "spill", "swept", "unhandled")  # fmt: skip
 
-    def __init__(self, engine: Engine, host_call: HostCall, limits: Limits, *, shared: bool) -> None:
+    def __init__(self, engine: Engine, calls: Calls, limits: Limits, *, shared: bool) -> None:
         self.context = context = Context(engine)
-        context.load(engine.prelude)
+        self._code = engine.code
+        context.load(engine.code["prelude"])
         link = context.take()
-        context.put_callable(host_call)
-        pick = link(shared, limits.output_bytes, limits.log_bytes)
+        context.put_callable(calls.serve)
+        longest_sleep = int(limits.host_call_seconds * 1000) or 1
+        pick = link(shared, limits.output_bytes, limits.log_bytes, longest_sleep, ",".join(limits.functions))
+        self.due, self.deliver, self.unhandled = pick("due"), pick("deliver"), pick("unhandled")
+        self._furnish, self._rooms = pick("furnish"), set[str]()
         self.run, self.finish, self.refused = pick("run"), pick("finish"), pick("refused")
         self._install, self.forget, self.spill = pick("install"), pick("forget"), pick("spill")
         self.swept = pick("swept")
@@ -67,7 +72,12 @@ class Realm:
         context.limit_memory(limits.memory_mb << 20)
 
     def install(self, key: str, script: Script) -> None:
-        """Make the script known here by its key."""
+        """Make the script known here by its key, and link the rooms it reaches."""
+        for room in script.rooms:
+            if room not in self._rooms:
+                self.context.load(self._code[room])
+                self._furnish()
+                self._rooms.add(room)
         self.context.load(script.bytecode)
         self._install(key, *script.install)
         self.keys.add(key)
@@ -77,11 +87,12 @@ class Realms:
     """Runs scripts, each in the realm it asks for, and remembers both. The life of one sandbox."""
 
     __slots__ = (
+        "_calls",
         "_cpu",
         "_dropped",
         "_engine",
-        "_host_call",
         "_limits",
+        "_names",
         "_scripts",
         "_shared",
         "_spare",
@@ -91,10 +102,11 @@ class Realms:
         "doubtful",
     )
 
-    def __init__(self, engine: Engine, host_call: HostCall, limits: Limits) -> None:
+    def __init__(self, engine: Engine, calls: Calls, limits: Limits) -> None:
         self._engine = engine
-        self._host_call = host_call
+        self._calls = calls
         self._limits = limits
+        self._names = Names(limits.functions)
         self._scripts: dict[str, Script | str] = {}
         """By key; a text is the failure to compile, as told."""
         self._shared: OrderedDict[str, Realm] = OrderedDict()
@@ -127,15 +139,23 @@ class Realms:
         self._engine.budget.start(self._limits.operations, self._limits.execution_seconds)
         with contextlib.suppress(CompileFailed, JSException):  # a cancel that came too late; it is tried again
             if flow:
-                self._shared[flow] = Realm(self._engine, self._host_call, self._limits, shared=True)
+                self._shared[flow] = Realm(self._engine, self._calls, self._limits, shared=True)
             else:
-                self._spare = Realm(self._engine, self._host_call, self._limits, shared=False)
+                self._spare = Realm(self._engine, self._calls, self._limits, shared=False)
 
     def run(self, order: Order) -> bytes:
         """Run one script; the frame that tells its end. Raises BadFrame for an order that cannot be meant."""
+        told = self._run(order)
+        if self._engine.rejections.held and not self.doubtful:
+            self._engine.rejections.clear()
+        return told
+
+    def _run(self, order: Order) -> bytes:
         limits = self._limits
         budget = self._engine.budget
+        calls = self._calls
         begun = budget.start(limits.operations, limits.execution_seconds)
+        calls.begin(order.run)
         realm = self._shared.get(order.flow) if order.realm == "warm" else None
         try:
             if realm is None or order.key not in realm.keys:
@@ -145,6 +165,10 @@ class Realms:
             if not failure:
                 if realm.pending():
                     self._drain(realm)
+                if calls.lasting:
+                    self._wait(realm)
+                if self._engine.rejections.held:
+                    self._tell_rejections(realm)
                 reply: str = realm.finish()
                 if reply[0] != "E":
                     clean = reply[0] == "1" and not realm.pending()
@@ -175,16 +199,16 @@ class Realms:
     def _compiled(self, realm: Realm, order: Order) -> Script | str:
         """The script, or the failure to tell each time it is to be run."""
         try:
-            return compile_script(order, realm.context)
+            return compile_script(order, realm.context, self._names)
         except CompileFailed as error:
             return str(realm.refused()) if error.in_slot else _failure("compile", str(error))
 
     def _new_realm(self, order: Order) -> Realm:
         if order.realm != "warm":
             realm, self._spare = self._spare, None
-            self._used = realm = realm or Realm(self._engine, self._host_call, self._limits, shared=False)
+            self._used = realm = realm or Realm(self._engine, self._calls, self._limits, shared=False)
             return realm
-        realm = Realm(self._engine, self._host_call, self._limits, shared=True)
+        realm = Realm(self._engine, self._calls, self._limits, shared=True)
         if len(self._shared) >= MAX_REALMS:
             self._shared.popitem(last=False)
         self._shared[order.flow] = realm
@@ -198,6 +222,25 @@ class Realms:
             jobs += 1
             if not jobs & 0xFF and look(None, None):
                 raise JSException("interrupted")
+
+    def _wait(self, realm: Realm) -> None:
+        """Hand out answers and let timers run until nothing keeps the run. A wait is not on the script's clock."""
+        while state := realm.due():
+            if state == _AWAITS:
+                number, reply = self._calls.wait()
+                if not number:
+                    if self._engine.budget.why:
+                        raise JSException("interrupted")
+                    return
+                realm.deliver(number, reply)
+            if realm.pending():
+                self._drain(realm)
+
+    def _tell_rejections(self, realm: Realm) -> None:
+        """Log what the script rejected and nobody handled."""
+        for rejected in list(self._engine.rejections.held.values()):
+            realm.context.put_reason(rejected)
+            realm.unhandled()
 
     # --- after the run ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Scripts as a sandbox remembers them: what of the runtime a text can reach, and its compiled form.
+"""Scripts as a sandbox remembers them: the compiled form, and what their realm must give them.
 
 Invariant: a compiled script is one function around the author's text, from which the text cannot break out: what closes
 the function early does not compile. Nothing here runs a script. It talks to `vm.py` (to compile) and is kept by
@@ -11,40 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from actors.sandbox.child.names import Names
 from actors.sandbox.child.orders import Order
 from actors.sandbox.vm import Context
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadFrame
 
-_GLOBALS: Final = (
-    "payload",
-    "next",
-    "c",
-    "echo_context",
-    "console",
-    "vars",
-    "path_vars",
-    "post_data",
-    "form",
-    "header",
-    "env",
-    "nflow_data",
-    "dromedary_data",
-    "nflow_endpoint",
-    "wid",
-    "url_base",
-    "current_box",
-    "prev_box",
-    "__outputs",
-    "__flow_name",
-    "__flow_app",
-    "sleep",
-    "wkill",
-)
-"""Every global a run can be given; the prelude knows how (`playbook.js`)."""
-_NAMES: Final = re.compile(rf"\b(?:{'|'.join(_GLOBALS)})\b", re.ASCII)
-_ANY_NAME: Final = re.compile(r"\b(?:this|globalThis|super)\b|\\u", re.ASCII)
-"""With the global object in hand, or an escaped identifier, a text reaches names it does not spell."""
 _DECLARES: Final = re.compile(r"\b(?:var|let|const)\b[^;{}()]*?\b(?:next|payload)\b", re.ASCII)
 """`var next = …` outside of main is a global to Go's engine, but a local of our function."""
 
@@ -57,21 +29,23 @@ class Script:
     """Its value is a function that makes a new function of the text with each call."""
     install: tuple[Any, ...]
     """Arguments of the prelude's `install`, after the key."""
+    rooms: tuple[str, ...]
+    """What its realm must have been furnished with."""
 
 
-def compile_script(order: Order, context: Context) -> Script:
+def compile_script(order: Order, context: Context, names: Names) -> Script:
     """Compile what `order` brings. Raises CompileFailed, or BadFrame when it brings nothing."""
     if order.source is None or order.statics is None:
         raise BadFrame("a run of a script that was never sent")
     source: str = loads_from_script(order.source)
     statics: dict[str, Any] = loads_from_script(order.statics)
-    reached = reach(source)
+    reached = names.reach(source)
     publishes = order.entry == "main" and _DECLARES.search(source) is not None
     return Script(
         _bytecode(context, source, order.entry, publishes),
         (
             order.entry,
-            ",".join(sorted(reached)),
+            ",".join(reached.names),
             publishes,
             dumps(statics.get("nflow_data", {})).decode(),
             dumps(statics.get("__outputs", {})).decode(),
@@ -79,14 +53,8 @@ def compile_script(order: Order, context: Context) -> Script:
             str(statics.get("__flow_name", "")),
             str(statics.get("__flow_app", "")),
         ),
+        reached.rooms,
     )
-
-
-def reach(source: str) -> set[str]:
-    """The globals this text may name."""
-    if _ANY_NAME.search(source):
-        return set(_GLOBALS)
-    return set(_NAMES.findall(source))
 
 
 def _bytecode(context: Context, source: str, entry: str, publishes: bool) -> bytes:

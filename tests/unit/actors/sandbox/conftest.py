@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 
 from actors.sandbox import frames
+from actors.sandbox.child.calls import Calls
+from actors.sandbox.child.local import local_functions
 from actors.sandbox.child.orders import Order
 from actors.sandbox.child.realms import Realms
 from actors.sandbox.vm import Engine
 from protocol.codec import dumps, loads
-from protocol.sandbox import Limits
+from protocol.sandbox import HostReply, Limits
 
+local = cache(local_functions)
 Outcome = frames.Done | frames.Failed
 
 
@@ -24,15 +28,29 @@ class Bench:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.reply: Callable[[str, Any], str] = lambda name, arguments: "1null"
-        self.realms = Realms(engine, self._host, limits)
+        self.pick: Callable[[list[frames.Call]], int] = lambda waiting: 0
+        self.waiting: list[frames.Call] = []
+        calls = Calls(engine.budget, limits, local(), self._sent, self._next)
+        self.realms = Realms(engine, calls, limits)
         self.engine = engine
         self._keys: dict[tuple[str, str, str], str] = {}
         self._runs = itertools.count(1)
         self._reader = frames.FrameReader.of_parent()
 
-    def _host(self, name: str, arguments: str) -> str:
-        self.calls.append((name, loads(arguments)))
-        return self.reply(name, loads(arguments))
+    def _sent(self, frame: bytes) -> None:
+        ((kind, body),) = self._reader.feed(frame)
+        call = frames.read(kind, body)
+        assert isinstance(call, frames.Call)
+        self.calls.append((call.name, loads(call.arguments)))
+        self.waiting.append(call)
+
+    def _next(self) -> tuple[int, bytes]:
+        """The answer to one of the calls under way, the one that `pick` picks."""
+        call = self.waiting.pop(self.pick(self.waiting))
+        told = self.reply(call.name, loads(call.arguments))
+        reply = HostReply(call.run, call.call, told[0] == "1", told[1:].encode())
+        ((kind, body),) = frames.FrameReader.of_child().feed(frames.write_reply(reply))
+        return kind, body
 
     def order(
         self,
@@ -65,6 +83,7 @@ class Bench:
 
     def run(self, source: str, **order: Any) -> Outcome:
         """Run and read the reply as a parent does."""
+        self.waiting.clear()
         ((kind, body),) = self._reader.feed(self.realms.run(self.order(source, **order)))
         self.realms.rest()
         outcome = frames.read(kind, body)

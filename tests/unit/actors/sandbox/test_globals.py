@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.sandbox.child.scripts import reach
+from actors.sandbox.child.names import OF_THE_RUN, ROOMS, Names
 from protocol.codec import loads
 
 REQUEST = {
@@ -77,12 +77,8 @@ def test_the_globals_of_nflow(bench: Any, realm: str, expression: str, expected:
         "typeof SharedArrayBuffer",
         "typeof Atomics",
         "typeof performance",
-        "typeof queueMicrotask",
         "typeof InternalError",
-        "typeof require",
         "typeof process",
-        "typeof setTimeout",
-        "typeof fetch",
         "typeof __nflow",
         "typeof globalThis.__nflow",
         "typeof hostCall",
@@ -100,10 +96,34 @@ def test_missing_request_parts_are_empty_not_absent(bench: Any) -> None:
     )
 
 
-def test_only_what_the_text_can_reach_is_set(bench: Any) -> None:
-    assert reach("function main(){ c.JSON(200, payload) }") == {"c", "payload"}
-    assert reach("function main(){ x.form = `${wid}` }") == {"form", "wid"}
-    assert len(reach("this")) == len(reach("globalThis")) == len(reach("super.x()")) == len(reach("'\\u0041'")) == 23
+@pytest.mark.parametrize(
+    ("text", "names", "rooms"),
+    [
+        ("function main(){ c.JSON(200, payload) }", {"c", "payload"}, set()),
+        ("function main(){ x.form = `${wid}` }", {"form", "wid"}, set()),
+        ("sleep(1); uuid()", {"sleep", "uuid"}, {"functions"}),
+        ("o.sleep(o.http, o?.db, o.uuid)", set(), set()),
+        ("[...uuid()]", {"uuid"}, {"functions"}),
+        ("'http://x' + my_http + $db + db$", set(), set()),
+        ("await http.get('https://x')", {"http"}, {"http"}),
+        ("require('crypto')", {"require", "crypto"}, {"library"}),
+        ("this", set(OF_THE_RUN), set()),
+        ("super.x()", set(OF_THE_RUN), set()),
+        ("'\\u0041'", set(OF_THE_RUN), set()),
+        ("globalThis['sle' + 'ep']", set(OF_THE_RUN), set()),
+        ("globalThis.sleep(1)", {*OF_THE_RUN, "sleep"}, {"functions"}),
+        ("tell(1); crm.add(2); crm.more", {"tell", "crm"}, {"functions"}),
+    ],
+)
+def test_a_text_is_given_what_it_reaches_and_nothing_else(text: str, names: set[str], rooms: set[str]) -> None:
+    reach = Names(("tell", "crm.add")).reach(text)
+    assert (set(reach.names), set(reach.rooms)) == (names, rooms)
+
+
+@pytest.mark.parametrize("name", sorted(name for names in ROOMS.values() for name in names))
+@pytest.mark.parametrize("realm", ["warm", "fresh"])
+def test_every_global_of_a_room_is_there_when_it_is_named(bench: Any, realm: str, name: str) -> None:
+    assert bench.value(f"typeof {name}", realm=realm) in ("function", "object")
 
 
 # --- payload and next ---
