@@ -14,7 +14,7 @@ from typing import Any
 
 from actors.functions.caller import Caller, SessionView
 from actors.sessions import suspended
-from protocol.codec import dumps, loads_from_script
+from protocol.codec import dumps
 from protocol.errors import NoLogin
 from protocol.flow import Flow, Node, Script
 from protocol.formats.graph import asks_for_login
@@ -27,9 +27,6 @@ LOGIN_PATH = "/nflow_login"
 AUTH_NODE = "auth"
 AUTH_SESSION = "auth-session"
 """Map of the session: `redirect_url`, where the client wanted to go."""
-PROFILE_MAP = "auth_session"
-PROFILE_KEY = "profile"
-"""JSON text (Go)."""
 LOG_FLOW = "log"
 
 
@@ -45,16 +42,6 @@ class Verdict:
 
 
 Authenticator = Callable[[Caller], Awaitable[Verdict]]
-
-
-@dataclass(frozen=True, slots=True)
-class Triggers:
-    """An app's own scripts around its runs; empty texts where it has none."""
-
-    auth: str = ""
-    """Defines `auth()`."""
-    log: str = ""
-    """Defines `log()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +81,6 @@ def branch_start(start: StartProcess, wid: str, node: str, payload: bytes, budge
         wid, start.flow, first, start.variables, f"go_rutine_{wid}", start.request, payload, start.durability, NOBODY,
         budget,
     )  # fmt: skip
-
-
-async def profile_of(session: SessionView) -> Any:
-    """Who the client is; None: nobody."""
-    text = (await session.read(PROFILE_MAP)).get(PROFILE_KEY)
-    return loads_from_script(text.encode()) if isinstance(text, str) and text else None
 
 
 def login_script(text: str, app: str, flow: str) -> Script:

@@ -17,6 +17,7 @@ from actors.client import Client
 from actors.entrance import Entrance, Verdict
 from actors.farewell import Farewell, log_start, settle
 from actors.functions.caller import Caller, SessionView
+from actors.functions.sessions import log_in, profile_of
 from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
@@ -185,8 +186,11 @@ class ProcessActor(Actor[Any]):
     async def _login(self, target: str) -> Verdict | bytes:
         authenticator = self._services.authenticator
         if authenticator is not None:
-            return await authenticator(self._caller())
-        profile = await entrance.profile_of(self.session)
+            verdict = await authenticator(self._caller())
+            if verdict.allowed and verdict.user is not None and verdict.user != await profile_of(self.session):
+                await log_in(self.session, verdict.user)
+            return verdict
+        profile = await profile_of(self.session)
         return entrance.login_payload(profile, target, self._start.endpoint)
 
     def _ask_login(self, payload: bytes) -> None:

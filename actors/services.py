@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from actors.entrance import Authenticator, Triggers
+from actors.catalogue.live import Triggers
+from actors.entrance import Authenticator
 from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
 from actors.result_cache import ResultCache

@@ -15,6 +15,7 @@ from protocol.codec import go_json
 from protocol.errors import (
     AskError,
     BadDocument,
+    CallRefused,
     Expired,
     LimitExceeded,
     NflowError,
@@ -64,6 +65,8 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
             return unavailable(str(error), error.retry_after)
         case SandboxLost() | Expired():
             return unavailable(str(error), 1.0)
+        case CallRefused():
+            return ErrorAnswer(500, go_json({"error": str(error)}))
         case NotWaiting():
             return plain(409, str(error))
         case NoLogin():
