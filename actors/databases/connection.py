@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.databases import dsn as texts
+from actors.databases.mysql import MysqlConnector
 from actors.databases.placeholders import Dialect
 from actors.databases.pool import Pool, PoolSize
 from actors.databases.pooled import PooledDatabase
@@ -55,7 +56,10 @@ def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None)
                 pool = Pool(postgres, _size(options, int(server.number("pool_max_conns", "max_conns"))))
                 return PooledDatabase(name, Dialect.POSTGRES, pool, options.statement_seconds)
             case "mysql":
-                raise BadDocument([Problem("driver", f"{name} is not built in yet")])
+                server = texts.mysql_target(dsn)
+                mysql = MysqlConnector(server, options.init, connect_seconds=options.connect_seconds)
+                pool = Pool(mysql, _size(options, int(server.number("pool_max_conns"))))
+                return PooledDatabase(name, Dialect.MYSQL, pool, options.statement_seconds)
     except CallRefused as error:
         raise BadDocument([Problem("init", str(error))]) from None
 

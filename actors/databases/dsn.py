@@ -157,7 +157,7 @@ def mysql_target(dsn: str) -> ServerTarget:
         socket = parts.pop("unix_socket", "") or parts.pop("socket", "")
     else:
         parts, socket = _go_parts(text)
-    tls = _GO_TLS.get(parts.pop("tls", "").lower()) or _TLS.get(parts.pop("sslmode", "").lower()) or "prefer"
+    tls = _GO_TLS.get(parts.pop("tls", "").lower()) or _TLS.get(parts.pop("sslmode", "").lower()) or "disable"
     return ServerTarget(
         host=parts.pop("host", "") or "127.0.0.1",
         port=_port(parts.pop("port", ""), 3306),

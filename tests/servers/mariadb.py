@@ -30,7 +30,7 @@ class MariaDb(Server):
             "init.sql",
             "create database if not exists nflow character set utf8mb4;\n"
             f"create user if not exists 'nflow'@'%' identified by '{name}';\n"
-            "grant all on nflow.* to 'nflow'@'%'; grant process on *.* to 'nflow'@'%';\n",
+            "grant all on nflow.* to 'nflow'@'%';\n",  # each on a line of its own: that is how they are read
         )
 
     def command(self) -> list[str]:
