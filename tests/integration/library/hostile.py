@@ -7,6 +7,6 @@ HOSTILE = [
     "admin'--", "admin' #", "admin'/*", "1; DROP TABLE users", "'; DROP TABLE users; --", "x' UNION SELECT 1,2,3,4,5--",
     "$1", "$2", "$$", "%s", "%(name)s", "?", ":name", "{}", "{0}", "%", "_", "admin%", "a" * 10_000,
     "../../etc/passwd", "..", "/etc/passwd", "..\\..\\windows", ".", ".hidden", "welcome.html/../welcome", "C:\\x",
-    "file:///etc/passwd", "welcome\0", "\0", "\x00.html", "\ud800", "\ufeffadmin", "\uff41\uff44\uff4d\uff49\uff4e", "😀",
+    "file:///etc/passwd", "welcome\0", "\0", "\x00.html", "\ud800", "\ufeffadmin", "\uff41\uff44", "😀",
     "\r\nSet-Cookie: a=b", "\u202enimda", "null", "NaN",
 ]  # fmt: skip
