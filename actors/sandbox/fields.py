@@ -32,6 +32,7 @@ def read_object(text: bytes) -> dict[str, Any]:
 
 
 def read_int(head: dict[str, Any], name: str) -> int:
+    """A number of the protocol: whole, and not negative. Raises BadFrame."""
     value = head.get(name)
     if type(value) is not int or value < 0:
         raise BadFrame(f"{name} is not a number of the protocol")
@@ -39,6 +40,7 @@ def read_int(head: dict[str, Any], name: str) -> int:
 
 
 def read_str(head: dict[str, Any], name: str) -> str:
+    """A text. Raises BadFrame."""
     value = head.get(name)
     if type(value) is not str:
         raise BadFrame(f"{name} is not a string")
@@ -46,6 +48,7 @@ def read_str(head: dict[str, Any], name: str) -> str:
 
 
 def read_seconds(head: dict[str, Any]) -> float:
+    """CPU seconds. Raises BadFrame."""
     value = head.get("cpu")
     if not isinstance(value, float | int) or value < 0:
         raise BadFrame("cpu is not a number of seconds")
@@ -53,6 +56,7 @@ def read_seconds(head: dict[str, Any]) -> float:
 
 
 def read_pairs(value: Any, check: Any = None) -> Pairs:
+    """A list of pairs of texts, none where there is no list; `check` is asked about each. Raises BadFrame."""
     if value is None:
         return ()
     if type(value) is not list:
@@ -68,5 +72,6 @@ def read_pairs(value: Any, check: Any = None) -> Pairs:
 
 
 def check_header(name: str, value: str) -> None:
+    """Raise BadFrame for a header line that HTTP does not allow."""
     if not _TOKEN.fullmatch(name) or UNSAFE_VALUE.search(value):
         raise BadFrame("a header line that HTTP does not allow")
