@@ -65,7 +65,8 @@ def _no_version(app: str, flow: str, content: str) -> Flow | None:
     return None
 
 
-def _no_session(session_id: str) -> SessionView:
+def no_session(session_id: str) -> SessionView:
+    """What a runtime without sessions gives its runs."""
     return LoneSession()
 
 
@@ -91,7 +92,7 @@ class Services:
     owner: str = ""
     epoch: int = 0
     functions: Functions = field(default_factory=dict)
-    session: Callable[[str], SessionView] = _no_session
+    session: Callable[[str], SessionView] = no_session
     """Makes one run's view of the session with this id; empty id: one may begin."""
     version: Callable[[str, str, str], Flow | None] = _no_version
     """The flow of (app, name, hash), if it is still known."""

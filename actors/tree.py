@@ -2,7 +2,7 @@
 
     root            rest_for_one   3 / 60 s, then the program ends and its orchestrator starts it again
      ├ stores       one_for_one    flows, the store's threads, journal    an outage is a state, not a crash
-     ├ services     one_for_one    tracker batchers, retention            flushed on stop
+     ├ services     one_for_one    clients, sessions, plugins; tracker batchers, retention    flushed on stop
      ├ sandboxes    one_for_all    forker (zygotes), pool (└ sandboxes)
      ├ processes    dynamic        one actor per run; drained on stop
      └ gateway                     received as a child spec: actors never import it; stops first, so drains first
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.catalogue import Catalogue, Flows
+from actors.entrance import Authenticator
+from actors.functions.caller import Functions, SessionView
 from actors.journal import Journal, JournalSettings
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
@@ -29,7 +31,7 @@ from actors.sandbox.forker import Forker, ForkerFigures
 from actors.sandbox.launcher import ZygoteProcess
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
-from actors.services import RunSettings, Services
+from actors.services import RunSettings, Services, no_session
 from actors.stores.store import Store
 from actors.tracker import Tracker
 from protocol.flow import Realm
@@ -62,7 +64,14 @@ class Parts:
     retention: RetentionDays
     retention_seconds: float
     drain_seconds: float
+    keepers: tuple[ChildSpec, ...] = ()
+    """Actors that own what host functions and nodes use (clients, pools, sessions, plugins), in start order."""
+    flows: Callable[[], Actor[Any]] | None = None
+    """Makes the keeper of the flows. None: it reads `documents` once."""
     kinds: Registry = field(default_factory=dict)
+    functions: Functions = field(default_factory=dict)
+    session: Callable[[str], SessionView] | None = None
+    authenticator: Authenticator | None = None
     pool_figures: PoolFigures = field(default_factory=PoolFigures)
     forker_figures: ForkerFigures = field(default_factory=ForkerFigures)
     sandbox: Callable[[Ref[Any]], Actor[Any]] | None = None
@@ -95,7 +104,7 @@ def _branch(
 
 
 def _stores(system: System, parts: Parts) -> list[ChildSpec]:
-    flows = ChildSpec("flows", lambda: Flows(parts.catalogue, parts.documents, parts.realm))
+    flows = ChildSpec("flows", parts.flows or (lambda: Flows(parts.catalogue, parts.documents, parts.realm)))
     store = parts.store
     if store is None:
         return [flows]
@@ -104,7 +113,7 @@ def _stores(system: System, parts: Parts) -> list[ChildSpec]:
 
 
 def _services(parts: Parts) -> list[ChildSpec]:
-    services: list[ChildSpec] = []
+    services: list[ChildSpec] = list(parts.keepers)
     if parts.tracker is not None:
         services.extend(parts.tracker.children())
     store = parts.store
@@ -149,5 +158,10 @@ def _processes(system: System, parts: Parts) -> Processes:
             log=parts.log,
             journal=_known(system, "journal") if parts.store is not None else None,
             track=parts.tracker.track if parts.tracker is not None else None,
+            functions=parts.functions,
+            session=parts.session or no_session,
+            version=parts.catalogue.version,
+            triggers=parts.catalogue.triggers,
+            authenticator=parts.authenticator,
         ),
     )

@@ -17,6 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,16 +26,21 @@ import structlog
 import uvloop
 
 from actors.catalogue import Catalogue
+from actors.functions.sessions import SessionFunctions
 from actors.journal import JournalSettings
 from actors.kernel import ChildSpec, System
 from actors.processes import Admission
 from actors.sandbox.pool import PoolSettings
 from actors.services import RunSettings
 from actors.sessions.cookie import CookieSettings, cookie_keys
+from actors.sessions.session import SessionSettings
+from actors.sessions.sessions import SessionKeeper, Sessions
+from actors.sessions.stores.memory import MemoryCaps, MemorySessions
+from actors.sessions.view import RunSession
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
-from actors.tree import Parts, tree
+from actors.tree import PATIENT, Parts, tree
 from gateway.address import check_address
 from gateway.exchange import ServerSettings
 from gateway.logs import LOG_LEVELS
@@ -171,6 +177,13 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
     server, vm_pool, store = settings.server, settings.vm_pool, settings.store
     kept = SqliteStore(SqliteSettings(store.path, store.synchronous))
     scripts = structlog.get_logger("script")
+    session = settings.session
+    sessions = Sessions(
+        MemorySessions(
+            MemoryCaps(session.days * 86_400, session.max_kb, session.max_sessions, session.max_memory_mb), time.time
+        ),
+        SessionSettings(max_kb=session.max_kb),
+    )
 
     def log(wid: str, node: str, level: str, text: str) -> None:
         scripts.log(LOG_LEVELS.get(level, logging.INFO), text, wid=wid, node=node)
@@ -212,6 +225,9 @@ def _parts(settings: Settings, documents: Mapping[str, Path], runtime: Runtime) 
         store=kept,
         journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
         tracker=_tracker(settings, kept),
+        keepers=(ChildSpec("sessions", lambda: SessionKeeper(sessions), shutdown_seconds=10.0, backoff=PATIENT),),
+        functions=SessionFunctions().functions(),
+        session=partial(RunSession, sessions),
         retention=RetentionDays(store.process_days, store.step_days, store.tracker_days),
         retention_seconds=store.sweep_minutes * 60,
         drain_seconds=server.drain_seconds,
