@@ -55,7 +55,7 @@ class MailFunctions:
         """Which server the run's mails go by."""
         arguments = Arguments("mail_config(smtp, port, from, password)", values)
         host, port = arguments.text(0).strip(), arguments.number(1, 25)
-        if not host or not port.is_integer() or not 0 < port < 65_536:
+        if not host or not 0 < port < 65_536 or port != int(port):
             raise CallRefused("mail_config(smtp, port, from, password): no such server", name="TypeError")
         server = MailServer(host, int(port), sender=arguments.text(2), password=arguments.text(3, ""))
         self._servers[caller.wid] = server

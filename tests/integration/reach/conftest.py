@@ -14,6 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from actors.functions.caller import Caller
+from actors.guards.addresses import AddressGuard
+from actors.reach.http_client import HttpClient, HttpSettings
+from actors.sessions.lone import LoneSession
+from protocol.process import Request
 from tests.integration.reach.peers import Peer
 
 
@@ -70,6 +75,21 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+def calling(wid: str = "w-1", seconds: float = 10.0) -> Caller:
+    """A script's run, as host functions see it."""
+    request = Request("GET", "/", "", (), (), (), b"", "127.0.0.1:1", "http")
+    return Caller(wid, "default", "app", "flow", "node", request, LoneSession(), seconds)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    """An HTTP client that may reach this machine."""
+    client = HttpClient(HttpSettings(AddressGuard(["127.0.0.1"]), timeout_seconds=5.0))
+    await client.open()
+    yield client
+    await client.close()
 
 
 @pytest.fixture

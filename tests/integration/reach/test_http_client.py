@@ -31,12 +31,6 @@ async def client_with(**settings: object) -> AsyncIterator[HttpClient]:
         await client.close()
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[HttpClient]:
-    async with client_with() as client:
-        yield client
-
-
 def get(url: str, **more: object) -> HttpRequest:
     return HttpRequest("GET", url, **more)  # type: ignore[arg-type]
 
