@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -25,6 +27,8 @@ MAX_LINE: Final = 900
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _ADDRESS: Final = re.compile(r"([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64})@([^\s@<>()\[\],;:\"\\]{1,255})\Z")
 _NAMED: Final = re.compile(r"\s*(?:\"([^\"\\]*)\"|([^<>\"]*?))\s*<([^<>]*)>\s*\Z")
+_ENCODED: Final = re.compile(r"=\?[^?]*\?[^?]*\?")
+"""The beginning of an encoded word (RFC 2047). The library would decode one on its way, line breaks in it included."""
 _TYPE: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,80}/[A-Za-z0-9][\w.+-]{0,80}\Z")
 
 
@@ -86,7 +90,7 @@ def envelope(mail: Mail, sender: str, max_bytes: int) -> Envelope:
     try:
         message["From"] = origin
         _address_lines(message, mail)
-        message["Subject"] = _line(mail.subject, "subject")
+        message["Subject"] = _line(_decoded(mail.subject), "subject")
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=origin.domain)
         for name, value in mail.headers:
@@ -140,7 +144,7 @@ def _address(text: str, usage: str) -> Address:
     named = _NAMED.match(text)
     name, spec = (named.group(1) or named.group(2) or "", named.group(3)) if named else ("", text)
     found = _ADDRESS.match(spec.strip())
-    if found is None or len(text) > MAX_LINE or _CONTROL.search(text):
+    if found is None or len(text) > MAX_LINE or _CONTROL.search(text) or _ENCODED.search(text):
         raise _wrong(f"{usage}: {text[:80]!r} is not a mail address")
     local, domain = found.groups()
     try:
@@ -165,9 +169,21 @@ def _split(text: str) -> Sequence[str]:
     return parts
 
 
+def _decoded(text: str) -> str:
+    """A subject that its author encoded by hand, as Go's mail made one do, is plain text again."""
+    if not _ENCODED.search(text):
+        return text
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, ValueError, LookupError):
+        raise _wrong("subject: it holds an encoded word that cannot be read") from None
+
+
 def _line(text: str, usage: str) -> str:
     if _CONTROL.search(text):
         raise _wrong(f"{usage}: a line break or control character is not allowed")
+    if _ENCODED.search(text):
+        raise _wrong(f"{usage}: an encoded word is not allowed: write plain text")
     if len(text) > MAX_LINE:
         raise _wrong(f"{usage}: longer than {MAX_LINE} characters")
     return text

