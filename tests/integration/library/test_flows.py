@@ -417,3 +417,27 @@ async def test_without_a_store_nothing_can_be_installed(keep: Keep) -> None:
         await catalogue.install("mine", playbook(one="x").encode())
     with pytest.raises(Unavailable, match="not been started"):
         await Catalogue().install("mine", b"{}")
+
+
+@pytest.mark.parametrize("database", ["postgres", "mysql"], indirect=True)
+async def test_a_server_that_is_killed_and_comes_back_is_served_from_again(
+    keep: Keep, database: Database, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("postgres_server" if database.driver == "postgres" else "mariadb_server")
+    catalogue = await keep({}, 0.2, library=SqlLibrary(database), apps=("shop",))
+    await asyncio.sleep(1.5)  # the tests' servers keep the commits of the last second in memory
+    await asyncio.to_thread(server.kill)
+    assert await until(lambda: catalogue.table.find("GET", "/shop/hello/ana") is not None)
+    await asyncio.sleep(0.5)
+    assert list(catalogue.live) == ["shop"], "what is known stays live"
+    await asyncio.to_thread(server.start)
+
+    async def changed() -> bool:
+        try:
+            await database.execute("UPDATE nflow SET json = $1 WHERE name = 'shop'", (playbook(one="back"),))
+        except Unavailable:
+            return False
+        return True
+
+    assert await until(changed, 15)
+    assert await until(lambda: said(catalogue, "/one") == "back", 15)
