@@ -15,7 +15,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 Isolation = Literal["", "read uncommitted", "read committed", "repeatable read", "serializable"]
-ISOLATIONS: Final = frozenset({"", "read uncommitted", "read committed", "repeatable read", "serializable"})
+ISOLATIONS: Final[frozenset[Isolation]] = frozenset(
+    {"", "read uncommitted", "read committed", "repeatable read", "serializable"}
+)
 """How far a transaction is kept from others; empty: the server's default. SQLite's are always serializable."""
 
 
