@@ -139,7 +139,7 @@
     fill(value, offset, end, name) {
       if (typeof offset === 'string') [name, offset, end] = [offset, undefined, undefined];
       else if (typeof end === 'string') [name, end] = [end, undefined];
-      const from = whole(offset, 'offset', 0, this.length), to = whole(end, 'end', this.length, this.length);
+      const from = whole(offset, 'offset', 0, MAX_LENGTH), to = whole(end, 'end', this.length, this.length);
       if (typeof value !== 'string' && !isBytes(value)) return apply(fillBytes, this, [value & 255, from, to]);
       const pattern = typeof value === 'string' ? encoding(name).encode(value) : value;
       if (pattern.length === 0) {
@@ -187,7 +187,7 @@
     [Symbol.for('nodejs.util.inspect.custom')]() {
       const shown = this.subarray(0, MAX_INSPECTED).toString('hex').replace(/../g, ' $&');
       const rest = this.length - MAX_INSPECTED;
-      return `<Buffer${shown}${rest > 0 ? ` ... ${rest} more byte${rest > 1 ? 's' : ''}` : ''}>`;
+      return `<Buffer${shown || ' '}${rest > 0 ? ` ... ${rest} more byte${rest > 1 ? 's' : ''}` : ''}>`;
     }
   }
   for (const size of [2, 4, 8]) {

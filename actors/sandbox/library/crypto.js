@@ -63,7 +63,7 @@
     constructor(algorithm, key) {
       super();
       this.#algorithm = algorithmOf(needText(algorithm, 'hmac'));
-      if (this.#algorithm === null) throw coded(Error, 'ERR_CRYPTO_INVALID_DIGEST', `Invalid digest: ${algorithm.slice(0, 40)}`);
+      if (this.#algorithm === null) throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', `Invalid digest: ${algorithm.slice(0, 40)}`);
       this.#key = bytesOf(key, 'utf8', 'key').toString('base64');
     }
     digest(encoding) { return given(local('crypto.hmac', [this.#algorithm, this.#key, take(this)]), encoding); }

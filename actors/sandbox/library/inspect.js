@@ -4,7 +4,7 @@
 // value that throws while it is looked at throws out of here, as in Node.
 (function inspect({ types, typedName }) {
   const { apply, ownKeys } = Reflect;
-  const { getOwnPropertyDescriptor, getPrototypeOf, hasOwn, is, keys: keysOf } = Object;
+  const { getOwnPropertyDescriptor, getPrototypeOf, hasOwn, is, isFrozen } = Object;
   const { isArray } = Array;
   const custom = Symbol.for('nodejs.util.inspect.custom');
   const MAX_OUTPUT = 1 << 20;
@@ -13,9 +13,6 @@
     showHidden: false, depth: 2, colors: false, customInspect: true, showProxy: false, maxArrayLength: 100,
     maxStringLength: 10000, breakLength: 80, compact: 3, sorted: false, getters: false, numericSeparator: false,
   });
-  // In shared realms `constructor` of these is an accessor, so their names are known here.
-  const roots = new Map([Object, Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError,
-    URIError].map((root) => [root.prototype, root.name]));
   const builtInTexts = [Object, Array, Date, Error, RegExp, Function, Number, String, Boolean, Symbol, BigInt]
     .map((root) => root.prototype.toString);
 
@@ -39,9 +36,9 @@
   };
   const className = (value) => {
     for (let object = value; object !== null; object = getPrototypeOf(object)) {
-      const known = roots.get(object);
-      if (known !== undefined) return known;
-      const maker = getOwnPropertyDescriptor(object, 'constructor')?.value;
+      const found = getOwnPropertyDescriptor(object, 'constructor');
+      // In shared realms `constructor` of frozen prototypes is an accessor (`prelude.js`).
+      const maker = found?.get !== undefined && isFrozen(object) ? apply(found.get, object, []) : found?.value;
       if (typeof maker === 'function' && typeof maker.name === 'string' && maker.name !== ''
         && isPrototype(maker.prototype, value)) return maker.name;
     }

@@ -14,7 +14,7 @@
     }
     return pairs;
   };
-  const written = (value) => String(value).toWellFormed();
+  const written = (value) => `${value}`.toWellFormed(); // a symbol throws
   const need = (count, wanted, names) => {
     if (count < wanted) throw coded(TypeError, 'ERR_MISSING_ARGS', `The ${names} must be specified`);
   };

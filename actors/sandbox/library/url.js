@@ -194,8 +194,8 @@
       + (fragment && record.fragment !== null ? '#' + record.fragment : '');
   };
   const parse = (input, base) => {
-    const from = base === undefined ? null : read(String(base), null);
-    return from === null && base !== undefined ? null : read(String(input), from);
+    const from = base === undefined ? null : read(`${base}`, null);
+    return from === null && base !== undefined ? null : read(`${input}`, from);
   };
   const invalid = (input, base) => {
     const error = coded(TypeError, 'ERR_INVALID_URL', 'Invalid URL');
