@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from actors.kernel import Actor
+from actors.kernel import Actor, Backoff, ChildSpec
 from protocol.errors import Refusal
 
 
@@ -22,6 +22,11 @@ class Door(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection, within a second. Idempotent."""
+
+
+def kept(name: str, door: Door) -> ChildSpec:
+    """The spec of a door's keeper. Its backoff matters: a killed keeper's door closes before the next one opens it."""
+    return ChildSpec(name, lambda: Keeper(door), backoff=Backoff(0.1, 5.0))
 
 
 class Keeper(Actor[Any]):

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
@@ -203,7 +204,7 @@ def _pool(settings: RedisSettings) -> ConnectionPool:
         host, _, path = host.partition("/")
         db = int(path) if path.isdecimal() else db
         if login:
-            user, _, password = login.partition(":")
+            user, _, password = (unquote(part) for part in login.partition(":"))
     if host.startswith("["):
         host, _, tail = host[1:].partition("]")
         tail = tail.removeprefix(":")
