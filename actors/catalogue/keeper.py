@@ -8,7 +8,6 @@ looked at by a thread, libraries by watchers, and all of it is put together here
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,16 +18,16 @@ from typing import Any, assert_never
 import structlog
 
 from actors.catalogue.catalogue import Catalogue
-from actors.catalogue.choice import PLACES, by_app, documents_of, in_order_of_preference
-from actors.catalogue.files import FilesFound, PlaybookFiles
-from actors.catalogue.live import AppDocument, LiveApp, Triggers
+from actors.catalogue.choice import PLACES, in_order_of_preference
+from actors.catalogue.files import PlaybookFiles
+from actors.catalogue.known import KnownDocuments, called
+from actors.catalogue.live import AppDocument, LiveApp
 from actors.catalogue.reader import Compile, LookAtFiles, Reader, compile_document
 from actors.catalogue.watcher import LOOK_SECONDS, LibraryOut, LibraryWatcher, SnapshotTaken
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity
-from actors.library.library import Library, Snapshot
+from actors.library.library import Library
 from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
-from protocol import codec
 from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
 from protocol.flows import InstallApp, Installed, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
@@ -79,17 +78,10 @@ class Flows(Actor[FlowsMessage]):
         self._catalogue = catalogue
         self._settings = settings or FlowsSettings()
         self._realm = realm
-        self._built_in = modules
         self._library = library
         self._own = own
         self._files = PlaybookFiles(documents, self._settings.triggers)
-        self._found = FilesFound((), Triggers(), ())
-        self._outside: Snapshot | None = None
-        self._ours: Snapshot | None = None
-        self._out: dict[bool, str] = {}
-        """Libraries out of reach (outside or not) → why."""
-        self._modules: dict[str, str] = {}
-        self._modules_hash = ""
+        self._known = KnownDocuments(modules)
         self._bad: dict[str, LiveApp] = {}
         """App → the document that was refused in favour of the one served."""
         self._to_note: dict[str, AppDocument] = {}
@@ -101,8 +93,8 @@ class Flows(Actor[FlowsMessage]):
         """Read everything. Files are small and this happens before the door opens, so it may block; a database that is
         out of reach is waited for some seconds, and served from when it comes."""
         self._catalogue.keeper = self.context.ref
-        self._found = self._files.look()
-        self._outside, self._ours = await asyncio.gather(
+        self._known.files = self._files.look()
+        await asyncio.gather(
             self._first_look(self._library, self._settings.apps, outside=True),
             self._first_look(self._own, None, outside=False),
         )
@@ -123,8 +115,10 @@ class Flows(Actor[FlowsMessage]):
             case SnapshotTaken():
                 return self._take(message)
             case LibraryOut(outside, reason):
-                self._out[outside] = reason
-                self._log.error("library out of reach: what is known stays live", library=_name(outside), why=reason)
+                self._known.out[outside] = reason
+                self._log.error(
+                    "library out of reach: what is known stays live", library=called(outside=outside), why=reason
+                )
             case InstallApp(app, document, default_js):
                 return self._install(app, document, VersionSource.API, default_js)
             case RemoveApp(app):
@@ -137,22 +131,19 @@ class Flows(Actor[FlowsMessage]):
 
     # --- looking ---
 
-    async def _first_look(
-        self, library: Library | None, names: tuple[str, ...] | None, *, outside: bool
-    ) -> Snapshot | None:
+    async def _first_look(self, library: Library | None, names: tuple[str, ...] | None, *, outside: bool) -> None:
         if library is None:
-            return None
+            return
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                return await library.look(names, None)
+                self._known.take(await library.look(names, None), outside=outside)
         except (Refusal, TimeoutError) as error:
-            self._out[outside] = str(error) or "it does not answer"
-            return None
+            self._known.out[outside] = str(error) or "it does not answer"
 
     def _watch(self, library: Library | None, names: tuple[str, ...] | None, *, outside: bool) -> None:
         if library is None:
             return
-        known = self._outside if outside else self._ours
+        known = self._known.snapshot(outside=outside)
         seconds, keeper = self._settings.reload_seconds, self.context.ref
 
         def watcher() -> LibraryWatcher:
@@ -164,8 +155,8 @@ class Flows(Actor[FlowsMessage]):
         try:
             if self._reader is not None:
                 found = await self._reader.ask(LookAtFiles(), _READ_SECONDS)
-                if found != self._found:
-                    self._found = found
+                if found != self._known.files:
+                    self._known.files = found
                     await self._assemble()
             await self._note()
         except AskError as error:
@@ -174,28 +165,28 @@ class Flows(Actor[FlowsMessage]):
             self.context.after(self._settings.reload_seconds, _Call.LOOK_AT_FILES)
 
     async def _take(self, taken: SnapshotTaken) -> None:
-        if taken.outside:
-            self._outside = taken.snapshot
-        elif self._ours is None or taken.snapshot.mark >= self._ours.mark:  # not from before our own last change
-            self._ours = taken.snapshot
-        if self._out.pop(taken.outside, None) is not None:
-            self._log.info("library in reach again", library=_name(taken.outside))
+        known = self._known.snapshot(outside=taken.outside)
+        if taken.outside or known is None or taken.snapshot.mark >= known.mark:  # not from before our own last change
+            self._known.take(taken.snapshot, outside=taken.outside)
+        if self._known.out.pop(taken.outside, None) is not None:
+            self._log.info("library in reach again", library=called(outside=taken.outside))
         await self._assemble()
 
     # --- putting together ---
 
     async def _assemble(self) -> None:
         """Serve what there is now."""
-        self._gather_modules()
-        candidates = await self._candidates()
-        live = {app: await self._made(app, documents) for app, documents in candidates.items()}
-        problems = [*self._found.problems, *self._missing(candidates)]
+        live = {}
+        for app, found in self._known.apps(app.document for app in self._catalogue.live.values()).items():
+            history = await self._history(app) if found.outside is not None and found.ours is not None else ()
+            live[app] = await self._made(app, in_order_of_preference(*found, history))
+        problems = self._known.problems(self._settings.apps)
         for app, served in live.items():
             shown = self._bad.get(app, served)
             problems += [replace(each, path=f"{_label(shown.document)}: {each.path}") for each in shown.problems]
         before, known = self._catalogue.live, set(self._catalogue.problems)
         flows = tuple(self._catalogue.adopt(flow) for served in live.values() for flow in served.flows)
-        self._catalogue.trigger_files = self._found.triggers
+        self._catalogue.trigger_files = self._known.files.triggers
         self._catalogue.replace(flows, tuple(problems), live)
         for problem in self._catalogue.problems:
             if problem not in known:
@@ -212,35 +203,6 @@ class Flows(Actor[FlowsMessage]):
             self._bad.pop(app, None)
             self._log.info("app gone", app=app)
         await self._note()
-
-    def _gather_modules(self) -> None:
-        ours = self._ours.modules if self._ours is not None else {}
-        outside = self._outside.modules if self._outside is not None else {}
-        modules = {**self._built_in, **ours, **outside}
-        if modules != self._modules or not self._modules_hash:
-            self._modules = modules
-            self._modules_hash = hashlib.sha256(codec.canonical(modules)).hexdigest()
-
-    async def _candidates(self) -> dict[str, tuple[AppDocument, ...]]:
-        """App → its documents, the one to serve first."""
-        served = [app.document for app in self._catalogue.live.values()]
-        outside = by_app(
-            self._found.documents,
-            documents_of(self._outside, VersionSource.DATABASE).values()
-            if self._outside is not None
-            else [each for each in served if each.source is VersionSource.DATABASE],
-        )
-        ours = (
-            documents_of(self._ours, VersionSource.API)
-            if self._ours is not None
-            else {each.app: each for each in served if not each.source.outside}
-        )
-        candidates = {}
-        for app in (*outside, *(name for name in ours if name not in outside)):
-            both = app in outside and app in ours
-            history = await self._history(app) if both else ()
-            candidates[app] = in_order_of_preference(outside.get(app), ours.get(app), history)
-        return candidates
 
     async def _history(self, app: str) -> tuple[Version, ...]:
         await self._note()
@@ -272,23 +234,18 @@ class Flows(Actor[FlowsMessage]):
         return served
 
     def _is_current(self, made: LiveApp, document: AppDocument) -> bool:
-        return made.document.hash == document.hash and made.modules == self._modules_hash
+        return made.document.hash == document.hash and made.modules == self._known.modules_hash
 
     async def _compile(self, document: AppDocument) -> LiveApp:
-        order = Compile(document, self._modules, self._modules_hash, self._realm)
+        order = Compile(document, self._known.modules, self._known.modules_hash, self._realm)
         if self._reader is None:
             return compile_document(order)
         try:
             return await self._reader.ask(order, _READ_SECONDS)
         except AskError as error:
-            return LiveApp(document, self._modules_hash, (), (Problem("document", f"cannot be compiled: {error}"),))
-
-    def _missing(self, candidates: Mapping[str, Any]) -> list[Problem]:
-        problems = [Problem(_name(outside), reason, fatal=False) for outside, reason in self._out.items()]
-        if self._outside is not None and self._settings.apps is not None:
-            gone = [app for app in self._settings.apps if app not in candidates]
-            problems += [Problem(f"app {app}", "is not in nFlow's database") for app in gone]
-        return problems
+            return LiveApp(
+                document, self._known.modules_hash, (), (Problem("document", f"cannot be compiled: {error}"),)
+            )
 
     async def _note(self) -> None:
         """Keep versions of what went live; during an outage of the store, later."""
@@ -339,18 +296,13 @@ class Flows(Actor[FlowsMessage]):
         """What we have just written is live when this returns."""
         own = self._writable()
         with suppress(Refusal):  # then the watcher will see it
-            self._ours = await own.look(None, None)
+            self._known.take(await own.look(None, None), outside=False)
         await self._assemble()
 
     def _writable(self) -> OwnLibrary:
         if self._own is None:
             raise Unavailable("there is no store to keep apps in")
         return self._own
-
-
-def _name(outside: bool) -> str:
-    """How a library is called in logs."""
-    return "database_nflow" if outside else "store"
 
 
 def _label(document: AppDocument) -> str:
