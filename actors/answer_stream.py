@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from protocol.errors import CallRefused, NflowError
+from protocol.headers import is_header, is_header_value
 from protocol.process import Pairs
 
 Begin = Callable[[int, str, Pairs], Awaitable[None]]
@@ -134,8 +135,13 @@ def _bytes_of(chunk: Any) -> bytes:
 def _head_of(head: Any) -> tuple[int, str, Pairs]:
     match head:
         case {"status": int(status), "type": str(kind), "headers": list(lines)} if 200 <= status <= 599:
-            if all(
-                isinstance(line, list) and len(line) == 2 and all(isinstance(x, str) for x in line) for line in lines
-            ):
+            if is_header_value(kind) and all(map(_is_line, lines)):
                 return status, kind, tuple((name, value) for name, value in lines)
     raise CallRefused("the head of a streamed answer has no good status or headers", name="TypeError")
+
+
+def _is_line(line: Any) -> bool:
+    match line:
+        case [str(name), str(value)]:
+            return is_header(name, value)
+    return False

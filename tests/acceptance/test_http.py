@@ -257,7 +257,14 @@ def test_what_is_not_even_http_is_sent_away(server: Server, noise: bytes) -> Non
 
 def test_too_many_fields_are_answered_400(server: Server) -> None:
     answer = server.get("/ok?" + "&".join(["a=1"] * 1_001))
-    assert (answer.status, answer.json()) == (400, {"code": 400, "message": "query: more than 1000 fields"})
+    assert (answer.status, answer.json()) == (
+        400,
+        {
+            "code": 400,
+            "message": "query: more than 1000 fields",
+            "problems": [{"path": "query", "message": "more than 1000 fields"}],
+        },
+    )
 
 
 def test_after_all_this_there_is_no_traceback_and_no_error_in_the_log(server: Server) -> None:

@@ -44,7 +44,7 @@ GENERATORS = (
     "Reflect.construct(Object.getPrototypeOf(() => {}).constructor, ['return 1'])()",
     "new (class extends (() => {}).constructor {})('return 1')()",
 )
-DOORS = ["require", "process", "fetch", "WebAssembly", "std", "os", "Deno", "Worker", "SharedArrayBuffer", "Atomics"]
+DOORS = ["process", "WebAssembly", "std", "os", "Deno", "Worker", "SharedArrayBuffer", "Atomics"]
 
 
 def both(number: int, leave: str, look: str) -> dict[str, Node]:

@@ -117,6 +117,9 @@ async def test_what_a_branch_streams_goes_nowhere() -> None:
         HEAD | {"status": "200"},
         HEAD | {"headers": [["a"]]},
         HEAD | {"headers": [["a", 1]]},
+        HEAD | {"headers": [["a", "b\r\nSet-Cookie: c"]]},
+        HEAD | {"headers": [["a b", "c"]]},
+        HEAD | {"type": "text/html\r\nX: y"},
         HEAD | {"type": None},
     ],
 )

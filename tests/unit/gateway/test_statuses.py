@@ -10,12 +10,15 @@ from gateway import statuses
 from protocol import errors
 from protocol.errors import (
     BadDocument,
+    CallRefused,
     Crashed,
     Expired,
     Gone,
     LimitExceeded,
     NflowError,
     NodeError,
+    NoLogin,
+    NotWaiting,
     Overloaded,
     Problem,
     RunCancelled,
@@ -24,6 +27,7 @@ from protocol.errors import (
     Unavailable,
 )
 from protocol.flow import Node
+from protocol.sessions import SessionEnded
 
 NODE = Node("n", "js", "n", {"type": "js", "code": "SECRET", "field": 1}, {"output_1": "m", "output_2": None})
 TABLE: list[tuple[NflowError, int]] = [
@@ -39,6 +43,10 @@ TABLE: list[tuple[NflowError, int]] = [
     (Expired("late"), 503),
     (RunCancelled("by a script"), 200),
     (BadDocument([Problem("body", "not JSON")]), 400),
+    (CallRefused("the session would be larger than 1024 kB"), 500),
+    (NotWaiting("no run of yours waits at node n"), 409),
+    (NoLogin(), 500),
+    (SessionEnded(), 503),
     (Crashed(RuntimeError("SECRET"), "/root/x"), 500),
     (Gone("SECRET"), 500),
     (NflowError("SECRET"), 500),
@@ -61,7 +69,7 @@ def test_the_table_knows_every_error_of_the_tree() -> None:
         return set().union(*map(leaves, below)) if below else {kind}
 
     never_answers = {errors.UnusableStore, errors.UnusableAddress, errors.RestartsExhausted, errors.BadFrame}
-    ours = {kind for kind in leaves(NflowError) if kind.__module__ == "protocol.errors"}
+    ours = {kind for kind in leaves(NflowError) if kind.__module__ == "protocol.errors"} | {SessionEnded}
     assert ours - never_answers == {type(error) for error, _ in TABLE} - {NflowError}
 
 
