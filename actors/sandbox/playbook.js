@@ -88,7 +88,7 @@
   // How each global comes about. Only those a script's text can reach are set (`child/names.py` decides), as configurable
   // properties that `sweep` removes after the run.
   let request, script, previous, payloadText, data, environment, ruleTable;
-  const vars = () => variables.of(request?.vars);
+  const vars = () => script.changesVars ? variables.of(request?.vars) : variables.read(request?.vars);
   const envOf = () => environment ??= request?.env ?? {};
   const ownData = () => data ??= parse(script.data);
   const globals = {
@@ -161,7 +161,7 @@
     deleteProperty(G, '__nflow');
     return value;
   };
-  const install = (key, entry, reached, publishes, data, outputs, box, flowName, flowApp) => {
+  const install = (key, entry, reached, publishes, changesVars, data, outputs, box, flowName, flowApp) => {
     const wanted = reached === '' ? [] : apply(split, reached, [',']);
     const names = [], makers = [];
     for (let i = 0; i < wanted.length; i++) {
@@ -171,8 +171,8 @@
       names[names.length] = wanted[i];
     }
     scripts[key] = {
-      factory: takeSlot(), names, makers, returns: entry !== 'main', publishes, data, outputs, box, flowName, flowApp,
-      payload: apply(hasName, names, ['payload']), next: apply(hasName, names, ['next']),
+      factory: takeSlot(), names, makers, returns: entry !== 'main', publishes, changesVars, data, outputs, box, flowName,
+      flowApp, payload: apply(hasName, names, ['payload']), next: apply(hasName, names, ['next']),
     };
   };
   const forget = (key) => { delete scripts[key]; };

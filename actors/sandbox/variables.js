@@ -8,7 +8,7 @@
   const { apply } = Reflect;
   const { create, defineProperty, freeze, hasOwn, keys: keysOf, setPrototypeOf, prototype: ObjectPrototype } = Object;
   const { stringify } = JSON;
-  const { charCodeAt } = String.prototype;
+  const { charCodeAt, includes, replaceAll } = String.prototype;
   const MOST = 64 << 10; // bytes
 
   let methods;
@@ -48,6 +48,12 @@
     before = stringify(held);
     return setPrototypeOf(held, methods ??= madeMethods());
   };
+  // For a text that only reads properties: texts cannot be changed, so nothing need be looked at afterwards.
+  const read = (captured) => {
+    const names = captured === undefined ? [] : keysOf(captured);
+    for (let i = 0; i < names.length; i++) if (typeof captured[names[i]] === 'object') return of(captured);
+    return captured ?? {};
+  };
   const reset = () => { held = undefined; };
 
   const bytes = (text) => {
@@ -58,16 +64,19 @@
     }
     return size;
   };
+  // No store takes a NUL.
+  const withoutNul = (text) => apply(includes, text, ['\\u0000'])
+    ? apply(replaceAll, text, [/\\(?:u0000|.)/g, (escape) => escape === '\\u0000' ? '\\ufffd' : escape]) : text;
   // The field of the reply's head, with its comma, when the script changed them.
   const field = () => {
     if (held === undefined) return '';
     const after = stringify(held);
     if (after === before) return '';
     if (after === undefined || after[0] !== '{') throw new TypeError('vars is an object and remains one');
-    const text = mend(after);
+    const text = withoutNul(mend(after));
     if (text.length > MOST || (text.length * 3 > MOST && bytes(text) > MOST))
       throw new RangeError('vars may hold ' + MOST + ' bytes');
     return ',"vars":' + stringify(text);
   };
-  return { of, reset, field };
+  return { of, read, reset, field };
 })

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from actors.templates.templates import Templates
 from protocol.errors import CallRefused
 
 MAX_RANDOM: Final = 65_536
@@ -40,7 +41,10 @@ LocalFunctions = Mapping[str, Callable[[list[Any]], Any]]
 
 def local_functions() -> LocalFunctions:
     """All of them, by the name the script's call carries."""
+    templates = Templates()
     return {
+        "template": lambda values: templates.go(_text(values, 0), _at(values, 1)),
+        "mustache": lambda values: templates.mustache(_text(values, 0), _at(values, 1)),
         "crypto.hash": _hash,
         "crypto.hmac": _hmac,
         "crypto.random": _random,
@@ -54,6 +58,8 @@ def warm(functions: LocalFunctions) -> None:
     for algorithm in _ALGORITHMS:
         functions["crypto.hash"]([algorithm, nothing])
         functions["crypto.hmac"]([algorithm, nothing, nothing])
+    functions["template"](['<a href="{{.u}}">{{range .l}}{{printf "%v" .}}{{end}}</a>', {"u": "/?é", "l": [1.5, None]}])
+    functions["mustache"](["{{a}}{{#l}}{{.}}{{/l}}", {"a": 1, "l": [1.5]}])
 
 
 def _hash(values: list[Any]) -> str:

@@ -69,6 +69,19 @@ _ANY_NAME: Final = re.compile(r"\b(?:this|globalThis|super)\b|\\u", re.ASCII)
 _OF_THE_RUN: Final = re.compile(rf"\b(?:{'|'.join(OF_THE_RUN)})\b", re.ASCII)
 
 
+_VARS: Final = re.compile(r"\b(?:path_)?vars\b", re.ASCII)
+_READS_VARS: Final = re.compile(
+    r"\b(?:path_)?vars\s*\.\s*(?!(?:set|get|has|getAll)\b)[A-Za-z_]\w*\s*(?:[,;)}]|\+[^+=]|===?|!==?)", re.ASCII
+)
+"""`vars.name` where it is read for certain, unless the text holds one of the next."""
+_MAY_CHANGE: Final = re.compile(
+    r"[])}]\s*(?:\*\*|[-+*/%&|^?<>]{1,3})?=(?![=>])|\)\s*(?:\+\+|--)"
+    r"|(?:\+\+|--)[\s(]*(?:path_)?vars\b|\bdelete\b",
+    re.ASCII,
+)
+"""What stands at the target of an assignment that does not look like one: a pattern, parentheses."""
+
+
 class Reach(NamedTuple):
     """What a text reaches."""
 
@@ -76,6 +89,8 @@ class Reach(NamedTuple):
     """Sorted."""
     rooms: tuple[str, ...]
     """Rooms that hold some of them."""
+    changes_vars: bool
+    """False: all the text does with `vars` is to read a property."""
 
 
 class Names:
@@ -95,7 +110,10 @@ class Names:
         """The globals this text may name. It reads strings and comments too: erring costs time, never a value."""
         if _ANY_NAME.search(source):
             names = {*OF_THE_RUN, *self._spelled_after_dots.findall(source)}
+            changes_vars = True
         else:
             names = {*_OF_THE_RUN.findall(source), *self._spelled.findall(source)}
+            reads = len(_READS_VARS.findall(source)) == len(_VARS.findall(source))
+            changes_vars = not reads or _MAY_CHANGE.search(source) is not None
         rooms = {self._rooms[name] for name in names if name in self._rooms}
-        return Reach(tuple(sorted(names)), tuple(sorted(rooms)))
+        return Reach(tuple(sorted(names)), tuple(sorted(rooms)), changes_vars)

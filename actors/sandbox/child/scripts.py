@@ -47,6 +47,7 @@ def compile_script(order: Order, context: Context, names: Names) -> Script:
             order.entry,
             ",".join(reached.names),
             publishes,
+            reached.changes_vars,
             dumps(statics.get("nflow_data", {})).decode(),
             dumps(statics.get("__outputs", {})).decode(),
             str(statics.get("current_box", "")),
