@@ -106,7 +106,7 @@ class Program:
 
 def _body(nodes: Body, program: Program) -> Statement:
     parts = tuple(_statement(node, program) for node in nodes)
-    cost = len(parts)
+    cost = 1 + len(parts)
     line = nodes[0].line if nodes else 1
 
     def run_body(run: Run, places: Places, dot: Any) -> str | None:

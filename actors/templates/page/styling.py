@@ -9,9 +9,8 @@ from actors.templates.page.context import BadPage, Context
 
 SPACE: Final = "\t\n\f\r "
 _SPECIAL: Final = re.compile(r"\(|\"|'|//|/\*")
-_URL: Final = re.compile(
-    r"(?<![\w\-\u0080-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff])url[\t\n\f\r ]*\Z", re.IGNORECASE | re.ASCII
-)
+_URL: Final = re.compile(r"(?<![^\x00-,./:-@\[-^`{-\x7f])[uU][rR][lL][\t\n\f\r ]*\Z")
+"""The word at the end of a text, and no end of a longer one: letters beyond ASCII count as parts of a name."""
 _MAX_URL_WORD: Final = 64
 _ENDS: Final = {
     '"': re.compile(r'\\.?|"', re.DOTALL),
