@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions
+from actors.functions.http import patience
 from actors.reach.http_client import HttpClient
 from actors.reach.http_message import HttpRequest, HttpResponse
-from protocol.codec import dumps, loads
+from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, CallRefused
 from protocol.process import Pairs
 
@@ -109,12 +110,12 @@ class AiFunctions:
     async def _ask(
         self, caller: Caller, name: str, url: str, body: Any, key: str, headers: Pairs, *, own: bool = True
     ) -> Any:
-        seconds = min(self._settings.timeout_seconds, caller.seconds)
+        seconds = min(self._settings.timeout_seconds, patience(caller))
         headers = (("Content-Type", "application/json"), *headers)
         request = HttpRequest("POST", url, headers, dumps(body), seconds, "error")
         response = await self._client.fetch(request, tenant=caller.tenant, own=own)
         try:
-            answer = loads(response.body, name)
+            answer = loads_from_script(response.body, name)
         except BadDocument:
             answer = None
         if not 200 <= response.status < 300:

@@ -60,7 +60,7 @@ class HttpFunctions:
             arguments.text(1),
             header_pairs(_headers(options), _USAGE),
             _body(options),
-            min(seconds / 1000, caller.seconds) if seconds else caller.seconds,
+            min(seconds / 1000, patience(caller)) if seconds else patience(caller),
             options.get("redirect") or "follow",
             int(kilobytes * 1024) if kilobytes else None,
         )
@@ -86,7 +86,7 @@ class HttpFunctions:
             headers: Pairs = ()
             if with_header:
                 headers = header_pairs(arguments.object(1 + has_body, {}), usage)
-            request = HttpRequest(method, arguments.text(0), headers, body, caller.seconds)
+            request = HttpRequest(method, arguments.text(0), headers, body, patience(caller))
             return go_response(await self._client.fetch(request, tenant=caller.tenant))
 
         return call
@@ -105,6 +105,11 @@ def go_response(response: HttpResponse) -> dict[str, Any]:
         "header": header,
         "status_code": response.status,
     }
+
+
+def patience(caller: Caller) -> float:
+    """Seconds to wait for a peer: a little less than the call may last, so that its silence is told from ours."""
+    return caller.seconds - min(0.1, caller.seconds * 0.1)
 
 
 def phrase(status: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions
+from actors.functions.http import patience
 from actors.reach.mail_message import Attachment, Mail, recipients
 from actors.reach.mailer import Mailer, MailServer, Sent
 from actors.reach.postman import LetterBox, Posted
@@ -67,7 +68,7 @@ class MailFunctions:
     async def _send(self, caller: Caller, values: list[Any]) -> Any:
         """True once the server took it."""
         mail = await self._mail_of(values)
-        await self._mailer.send(mail, self._servers.get(caller.wid), caller.seconds)
+        await self._mailer.send(mail, self._servers.get(caller.wid), patience(caller))
         return True
 
     async def _send_async(self, caller: Caller, values: list[Any]) -> Any:
@@ -80,7 +81,7 @@ class MailFunctions:
     async def _send_object(self, caller: Caller, values: list[Any]) -> Any:
         """`{accepted: [address], rejected: [address]}`."""
         mail = mail_from(Arguments("mail.send(mail)", values).object(0), "mail.send")
-        return sent_as_json(await self._mailer.send(mail, self._servers.get(caller.wid), caller.seconds))
+        return sent_as_json(await self._mailer.send(mail, self._servers.get(caller.wid), patience(caller)))
 
     async def _mail_of(self, values: list[Any]) -> Mail:
         arguments = Arguments(_SEND, values)

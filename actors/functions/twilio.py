@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions
+from actors.functions.http import patience
 from actors.reach.http_client import HttpClient
 from actors.reach.http_message import HttpRequest
 from protocol.codec import loads
@@ -72,7 +73,7 @@ class TwilioFunctions:
         url = f"{settings.url.rstrip('/')}/Services/{quote(settings.service, safe='')}/{place}"
         body = urlencode(fields, errors="replace").encode()
         response = await self._client.fetch(
-            HttpRequest("POST", url, headers, body, caller.seconds, "error"), tenant=caller.tenant, own=True
+            HttpRequest("POST", url, headers, body, patience(caller), "error"), tenant=caller.tenant, own=True
         )
         try:
             answer = loads(response.body, "twilio")

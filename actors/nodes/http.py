@@ -6,9 +6,10 @@
 
 `{{path}}` is taken from the payload everywhere (see `substitution`); inside the URL it is percent-encoded, unless the
 URL begins with it. A body that is an object or a list goes as JSON, a text as it is; without a body and a method it is
-a GET, with one a POST. Headers and query may also be JSON texts, as the designer's forms write them. `timeout` is in
-seconds. The payload becomes `{...payload, response: {status, ok, headers, body}}`, under `field` instead of `response`
-when that is given; a JSON body is a value, another one a text, bytes are `bodyBase64`.
+a GET, with one a POST. Methods that change something carry an `Idempotency-Key` of the visit, so a retry can be told.
+Headers and query may also be JSON texts, as the designer's forms write them. `timeout` is in seconds. The payload
+becomes `{...payload, response: {status, ok, headers, body}}`, under `field` instead of `response` when that is given;
+a JSON body is a value, another one a text, bytes are `bodyBase64`.
 
 Every status goes on at `output_1`, unless an output `error` (or `output_2`) is connected: a status from 400 on goes
 there. So does a request without an answer, with `response: {error: {name, message}}`; not connected, it fails the node.
@@ -16,8 +17,10 @@ there. So does a request without an answer, with `response: {error: {name, messa
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -30,7 +33,10 @@ from protocol.errors import BadDocument, CallRefused, NodeError, Overloaded, Una
 from protocol.flow import Node
 from protocol.process import Pairs
 
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ERROR_EDGES: Final = ("error", "output_2")
+_HOST: Final = re.compile(r"([A-Za-z]+://(?:\{\{[^{}]*\}\}|[^/?#{])*)(.*)\Z", re.DOTALL)
+"""Scheme and host of a template, in which `{{?path}}` may stand, and the rest."""
 
 
 class HttpNode:
@@ -45,7 +51,7 @@ class HttpNode:
         """Send the request the node describes. Raises NodeError for one that cannot be made, and what `fetch` does."""
         payload = loads_from_script(context.payload)
         error_edge = next((edge for edge in _ERROR_EDGES if node.outputs.get(edge) is not None), None)
-        request = _request(node.data, Substitution(payload))
+        request = _request(node.data, Substitution(payload), context.key)
         try:
             response = await self._client.fetch(request, tenant=context.tenant)
         except (CallRefused, Unavailable, Overloaded) as error:
@@ -64,14 +70,15 @@ def with_result(payload: Any, node: Node, result: dict[str, Any], default: str =
     return dumps({**base, str(node.data.get("field") or default): result})
 
 
-def _request(data: Mapping[str, Any], values: Substitution) -> HttpRequest:
+def _request(data: Mapping[str, Any], values: Substitution, key: str) -> HttpRequest:
     body, is_json = _body(data, values)
     method = values.text(_text(data, "method")).strip() or ("GET" if body is None else "POST")
     headers = header_pairs(values.value(_object(data, "headers")), "headers")
     if is_json and not any(name.lower() == "content-type" for name, _ in headers):
         headers = (*headers, ("Content-Type", "application/json"))
-    seconds = _seconds(data)
-    return HttpRequest(method, _url(data, values), headers, body, seconds)
+    if method.upper() not in _SAFE and not any(name.lower() == "idempotency-key" for name, _ in headers):
+        headers = (*headers, ("Idempotency-Key", sha256(key.encode()).hexdigest()[:32]))
+    return HttpRequest(method, _url(data, values), headers, body, _seconds(data))
 
 
 def _url(data: Mapping[str, Any], values: Substitution) -> str:
@@ -82,7 +89,9 @@ def _url(data: Mapping[str, Any], values: Substitution) -> str:
         address, ended, rest = template.partition("}}")
         url = values.text(address + ended) + values.escaped(_encoded).text(rest)
     else:
-        url = values.escaped(_encoded).text(template)
+        parts = _HOST.match(template)
+        host, rest = parts.groups() if parts else ("", template)
+        url = values.escaped(_host).text(host) + values.escaped(_encoded).text(rest)
     query = urlencode(_query(values.value(_object(data, "query"))), quote_via=quote)
     if not query:
         return url
@@ -100,7 +109,13 @@ def _query(query: Mapping[str, Any]) -> Pairs:
 
 
 def _encoded(text: str) -> str:
+    if text in {".", ".."}:  # the one value that would walk up the path however it is written
+        raise NodeError("a value in a url may not be . or ..")
     return quote(text, safe="")
+
+
+def _host(text: str) -> str:
+    return quote(text, safe=":[]")
 
 
 def _body(data: Mapping[str, Any], values: Substitution) -> tuple[bytes | None, bool]:

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from actors.guards.addresses import AddressGuard
 from actors.reach.circuit import Circuits
 from actors.reach.http_message import REDIRECTS, HttpRequest, HttpResponse, checked, redirected
+from actors.reach.names import Names
 from protocol.errors import CallRefused, Overloaded, Unavailable
 
 MOST_REDIRECTS: Final = 5
@@ -60,13 +62,15 @@ class HttpFigures:
 class HttpClient:
     """The door to web servers."""
 
-    __slots__ = ("_circuits", "_guarded", "_own", "_settings", "figures")
+    __slots__ = ("_calls", "_circuits", "_guarded", "_names", "_own", "_settings", "figures")
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._circuits = Circuits(settings.breaker_failures, settings.breaker_seconds)
         self._guarded: aiohttp.ClientSession | None = None
         self._own: aiohttp.ClientSession | None = None
+        self._names: Names | None = None
+        self._calls: set[_Call] = set()
         self.figures = HttpFigures()
 
     @property
@@ -77,12 +81,18 @@ class HttpClient:
     async def open(self) -> None:
         """Make the pools."""
         if self._guarded is None:
-            self._guarded = self._session(_GuardedSockets(self._settings.guard))
-            self._own = self._session(None)
+            self._names = Names()
+            resolver = _Resolver(self._names)
+            self._guarded = self._session(resolver, _GuardedSockets(self._settings.guard))
+            self._own = self._session(resolver, None)
 
     async def close(self) -> None:
-        """Drop every connection; requests under way end as failures."""
+        """Drop every connection; requests under way end as Unavailable."""
+        for call in tuple(self._calls):  # aiohttp would leave them waiting for an answer that cannot come
+            call.end()
         sessions, self._guarded, self._own = (self._guarded, self._own), None, None
+        if self._names is not None:
+            self._names.close()
         for session in sessions:
             if session is not None:
                 await session.close()
@@ -109,20 +119,23 @@ class HttpClient:
         self.figures.requests += 1
         self.figures.active += 1
         call = _Call(session, self._circuits, settings, "" if own else tenant, seconds)
+        self._calls.add(call)
         try:
             return await call.answer(request)
         except BaseException:
             self.figures.failed += 1
             raise
         finally:
+            self._calls.discard(call)
             self.figures.active -= 1
 
-    def _session(self, sockets: _GuardedSockets | None) -> aiohttp.ClientSession:
+    def _session(self, resolver: _Resolver, sockets: _GuardedSockets | None) -> aiohttp.ClientSession:
         settings = self._settings
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=settings.max_connections,
                 limit_per_host=settings.max_per_host,
+                resolver=resolver,
                 socket_factory=sockets,
                 use_dns_cache=True,
                 ttl_dns_cache=10,
@@ -135,6 +148,25 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             skip_auto_headers=("Content-Type",),
         )
+
+
+class _Resolver(AbstractResolver):
+    """Names for aiohttp."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=address[0], port=port, family=kind, proto=protocol, flags=numeric)
+            for kind, _, protocol, _, address in await self._names.look_up(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """The names are closed by who made them."""
 
 
 class _GuardedSockets:
@@ -156,7 +188,7 @@ class _GuardedSockets:
 class _Call:
     """One exchange with all its redirects."""
 
-    __slots__ = ("_circuits", "_seconds", "_session", "_settings", "_tenant")
+    __slots__ = ("_circuits", "_deadline", "_ended", "_seconds", "_session", "_settings", "_tenant")
 
     def __init__(
         self, session: aiohttp.ClientSession, circuits: Circuits, settings: HttpSettings, tenant: str, seconds: float
@@ -166,11 +198,19 @@ class _Call:
         self._settings = settings
         self._tenant = tenant
         self._seconds = seconds
+        self._deadline: asyncio.Timeout | None = None
+        self._ended = False
+
+    def end(self) -> None:
+        """The client closes."""
+        self._ended = True
+        if self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(0.0)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         url, request = _with_login(_url(request.url), request)
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
+            async with asyncio.timeout(self._seconds) as self._deadline:
                 for _ in range(MOST_REDIRECTS + 1):
                     response = await self._exchange(request, url)
                     onward = _onward(url, response)
@@ -182,8 +222,8 @@ class _Call:
                     url = onward
                 raise _no_answer(f"{url.host}: more than {MOST_REDIRECTS} redirects")
         except TimeoutError:
-            if not deadline.expired():
-                raise
+            if self._ended:
+                raise Unavailable("the HTTP client was closed meanwhile") from None
             message = f"{url.host} did not answer within {self._seconds:g} s"
             if self._seconds >= SHORTEST_THAT_COUNTS:
                 self._failed(url, message)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aiosmtplib import (
     SMTP,
@@ -28,11 +27,11 @@ from aiosmtplib import (
 from actors.guards.addresses import AddressGuard
 from actors.reach.circuit import Circuits
 from actors.reach.mail_message import Envelope, Mail, envelope
+from actors.reach.names import Names
 from protocol.errors import CallRefused, Overloaded, Unavailable
 
 IMPLICIT_TLS_PORT: Final = 465
 MOST_WAITING: Final = 200
-_Info = tuple[Any, Any, int, str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Sent(NamedTuple):
 class Mailer:
     """The door to mail servers."""
 
-    __slots__ = ("_circuits", "_log", "_name", "_open", "_room", "_settings", "_tls", "_waiting")
+    __slots__ = ("_circuits", "_name", "_names", "_open", "_room", "_settings", "_tls", "_waiting")
 
     def __init__(self, settings: MailSettings, tls: ssl.SSLContext | None = None) -> None:
         """`tls`: whose certificates are trusted; None: the system's."""
@@ -89,7 +88,7 @@ class Mailer:
         self._waiting = 0
         self._open = False
         self._name = _own_name()
-        self._log = logging.getLogger("nflow.mail")
+        self._names = Names(4)  # no thread begins before the first lookup
 
     @property
     def configured(self) -> bool:
@@ -100,11 +99,13 @@ class Mailer:
         """Make ready; each mail connects for itself."""
         if self._tls is None:
             self._tls = await asyncio.to_thread(ssl.create_default_context)  # it reads some hundred certificates
+        self._names = Names(4)
         self._open = True
 
     async def close(self) -> None:
         """Take no more mails; those under way end by their deadline."""
         self._open = False
+        self._names.close()
 
     def prepare(self, mail: Mail, server: MailServer | None = None) -> Envelope:
         """The mail as it would leave. Raises CallRefused for what cannot be sent, also when mail is not configured."""
@@ -167,7 +168,7 @@ class Mailer:
 
     async def _converse(self, ready: Envelope, server: MailServer, own: bool) -> Sent:
         at_once = server.port == IMPLICIT_TLS_PORT
-        peer = await _connected(server, None if own else self._settings.guard)
+        peer = await _connected(server, self._names, None if own else self._settings.guard)
         try:
             smtp = SMTP(
                 hostname=server.host,
@@ -220,10 +221,10 @@ class Mailer:
         return asyncio.get_running_loop().time()
 
 
-async def _connected(server: MailServer, guard: AddressGuard | None) -> socket.socket:
+async def _connected(server: MailServer, names: Names, guard: AddressGuard | None) -> socket.socket:
     """A connection to the first address of the host that takes one; the guard sees each address before."""
     loop = asyncio.get_running_loop()
-    infos: list[_Info] = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    infos = await names.look_up(server.host, server.port)
     last: OSError = OSError(f"{server.host} has no address")
     for family, kind, protocol, _, address in infos:
         refusal = guard.refusal(str(address[0])) if guard is not None else ""

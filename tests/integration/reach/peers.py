@@ -7,13 +7,14 @@ import contextlib
 import functools
 import gzip
 import ssl
-import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from tests.servers.certificate import self_signed
 
 MEGABYTE = 1024 * 1024
 LARGE = b"y" * MEGABYTE
@@ -154,12 +155,11 @@ class RawPeer:
             await server.wait_closed()
 
 
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """A server's context whose certificate nobody vouches for."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+def untrusted(folder: Path) -> ssl.SSLContext:
+    """A server's context whose certificate nobody vouches for; it stands in `certificate.pem` of the folder."""
+    certificate, key = self_signed("localhost")
+    (folder / "certificate.pem").write_bytes(certificate)
+    (folder / "key.pem").write_bytes(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
     return context

@@ -16,7 +16,7 @@ from actors.reach.http_client import HttpClient, HttpSettings
 from actors.reach.http_message import HttpRequest
 from protocol.errors import CallRefused, NflowError, Unavailable
 from tests.integration.reach.conftest import free_port
-from tests.integration.reach.peers import MEGABYTE, Peer, RawPeer, self_signed
+from tests.integration.reach.peers import MEGABYTE, Peer, RawPeer, untrusted
 
 HERE = AddressGuard(["127.0.0.1"])
 
@@ -207,7 +207,7 @@ async def test_too_large_an_answer_stops_at_the_cap_in_memory_too(client: HttpCl
 
 async def test_a_certificate_nobody_vouches_for_is_refused(client: HttpClient, tmp_path: Path) -> None:
     peer = Peer()
-    await peer.start(self_signed(tmp_path))
+    await peer.start(untrusted(tmp_path))
     try:
         with pytest.raises(CallRefused, match=r"(?i)certificate") as refused:
             await client.fetch(get(f"{peer.url}/"))
@@ -303,6 +303,23 @@ async def test_before_it_is_open_and_after_it_is_closed_it_is_unavailable(peer: 
     await client.close()
     with pytest.raises(Unavailable):
         await client.fetch(get(peer.url))
+
+
+async def test_closing_ends_what_is_under_way_and_what_waits(peer: Peer) -> None:
+    client = HttpClient(HttpSettings(guard=HERE, max_per_host=2))
+    await client.open()
+    calls = [asyncio.ensure_future(client.fetch(get(f"{peer.url}/hang"))) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    await client.close()
+    results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 2)
+    assert {type(result) for result in results} <= {CallRefused, Unavailable}
+    assert client.figures.active == 0
+
+
+async def test_a_name_without_an_address_is_a_network_error(client: HttpClient) -> None:
+    with pytest.raises(CallRefused, match=r"no-such-host\.invalid cannot be reached") as refused:
+        await client.fetch(get("http://no-such-host.invalid/"))
+    assert refused.value.name == "NetworkError"
 
 
 async def test_a_thousand_failing_calls_leave_nothing_behind(peer: Peer) -> None:

@@ -24,7 +24,7 @@ from actors.reach.mailer import Mailer, MailServer, MailSettings
 from actors.reach.postman import LetterBox, Posted, Postman
 from protocol.errors import CallRefused, Overloaded, Unavailable
 from tests.integration.reach.conftest import free_port
-from tests.integration.reach.peers import self_signed
+from tests.integration.reach.peers import untrusted
 
 SENDER = "nFlow Runtime <nflow@example.com>"
 
@@ -132,7 +132,7 @@ async def test_recipients_the_server_refuses_are_told_and_the_others_get_it(inbo
 
 
 async def test_it_logs_in_over_starttls(inbox: Inbox, tmp_path: Path) -> None:
-    context = self_signed(tmp_path)
+    context = untrusted(tmp_path)
     trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
     account = {"password": "geheim", "use_tls": True}
     options = {"authenticator": check, "auth_required": True, "require_starttls": True, "tls_context": context}
@@ -150,7 +150,7 @@ async def test_it_logs_in_over_starttls(inbox: Inbox, tmp_path: Path) -> None:
 async def test_on_its_port_tls_begins_with_the_first_byte(
     inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = self_signed(tmp_path)
+    context = untrusted(tmp_path)
     trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
     with mail_server(inbox, ssl_context=context) as port:
         monkeypatch.setattr("actors.reach.mailer.IMPLICIT_TLS_PORT", port)
@@ -170,7 +170,7 @@ async def test_a_password_leaves_this_machine_only_over_tls(
 
 
 async def test_a_certificate_nobody_vouches_for_ends_it(inbox: Inbox, tmp_path: Path) -> None:
-    with mail_server(inbox, tls_context=self_signed(tmp_path)) as port:
+    with mail_server(inbox, tls_context=untrusted(tmp_path)) as port:
         for use_tls in (True, False):
             async with mailer_for(port, account={"use_tls": use_tls}) as mailer:
                 with pytest.raises(CallRefused, match=r"(?i)certificate"):

@@ -67,6 +67,17 @@ async def test_the_address_may_come_from_the_payload(client: HttpClient, peer: P
     assert [asked["path"] for asked in peer.asked] == ["/api?x=1&id=a/b", "/a%2Fb"]
 
 
+async def test_what_changes_something_carries_a_key_that_a_retry_repeats(client: HttpClient, peer: Peer) -> None:
+    for _ in range(2):
+        await request(client, {"url": peer.url, "body": "x"})
+    await request(client, {"url": peer.url, "method": "DELETE", "headers": {"idempotency-key": "mine"}})
+    await request(client, {"url": peer.url})
+    first, again, own, read = (asked["headers"].get("idempotency-key") for asked in peer.asked)
+    assert first
+    assert first == again
+    assert (own, read) == ("mine", None)
+
+
 async def test_headers_and_query_may_be_json_texts_and_a_text_body_goes_as_it_is(
     client: HttpClient, peer: Peer
 ) -> None:

@@ -125,6 +125,14 @@ async def test_busy_connections_are_no_outage(door: RedisDoor) -> None:
     assert await door.call("PING") == b"PONG"
 
 
+async def test_closing_ends_what_is_under_way(door: RedisDoor) -> None:
+    waiting = [asyncio.ensure_future(door.call("BLPOP", "nothing", 5, seconds=6.0)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    await door.close()
+    results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 2)
+    assert {type(result) for result in results} == {Unavailable}
+
+
 async def test_without_redis_and_before_it_is_open_the_answer_says_so() -> None:
     with pytest.raises(Unavailable, match=r"set \[redis\] host"):
         await RedisDoor(RedisSettings()).call("PING")
