@@ -35,8 +35,6 @@ from protocol.errors import BadDocument, CallRefused, Problem, Unavailable
 Connection = Any
 """The driver's: compiled, so its types tell only half of it."""
 
-logger = logging.getLogger(__name__)
-
 _LEAVE_SECONDS: Final = 3.0
 _DRAINED: Final = 10_000
 """Rows read of a statement nobody asked for rows; with more the connection is cut."""
@@ -56,6 +54,7 @@ class MysqlConnector:
         """Raises BadDocument for certificates that cannot be read."""
         self._target = target
         self._init = split(init, Dialect.MYSQL)
+        logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it logs the server's warnings, which repeat values
         self._seconds = target.number("timeout", "connect_timeout") or connect_seconds
         self._tls = None if target.socket else _tls(target)
 

@@ -36,7 +36,7 @@ _GONE: Final = ("08", "53", "57P", "58", "XX", "28", "3D")
 _TOLD: Final = frozenset({"application_name", "search_path", "timezone", "statement_timeout", "lock_timeout"})
 """Parameters of a DSN that are the server's."""
 _ARGUMENT: Final = re.compile(r"invalid input for query argument \$(\d+)")
-_WANTS_TEXTS: Final = re.compile(_ARGUMENT.pattern + r".*expected str, got (?:int|float|bool|dict)\b", re.DOTALL)
+_WANTS_TEXTS: Final = re.compile(r"invalid array element .*expected str, got (?:int|float|bool|dict)\b", re.DOTALL)
 _ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError)
 
 
@@ -76,6 +76,8 @@ class PostgresConnector:
             ssl=self._tls,
             timeout=self._seconds,
             statement_cache_size=0 if self._pgbouncer else 200,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=0,
             server_settings={
                 "datestyle": "ISO, MDY",
                 **{name: value for name, value in target.options.items() if name in _TOLD},
@@ -185,19 +187,32 @@ class PostgresSession:
         while True:
             try:
                 records, status, _ = await self._connection._execute(sql, values, most, None, return_status=True)
-            except asyncpg.DataError as error:
-                # Arrays of texts are the one type whose elements do not pass through our encoders.
-                found = _WANTS_TEXTS.match(str(error))
-                if found is None or not isinstance(value := values[int(found.group(1)) - 1], list):
+            except Exception as error:
+                argument = _ARGUMENT.match(str(error)) if isinstance(error, asyncpg.DataError) else None
+                if argument is not None or not isinstance(error, asyncpg.PostgresError):
+                    await self._rest()
+                if argument is None or not _WANTS_TEXTS.search(str(error)):
                     raise
-                values[int(found.group(1)) - 1] = _texts(value)
+                # Arrays of texts are the one type whose elements do not pass through our encoders.
+                place = int(argument.group(1)) - 1
+                values[place] = _texts(values[place])
             else:
                 return records, (status or b"").decode()
 
+    async def _rest(self) -> None:
+        """Bring the server to rest after the driver prepared a statement that was then not sent.
+
+        It would keep what it locked for that until the next statement: preparing ends with a flush, not with a sync.
+        """
+        if not self._connection.is_closed():
+            await self._connection.execute("select 1")  # the driver trips over an empty one
+
     async def _columns(self, sql: str) -> tuple[str, ...]:
         """Names of an empty result, which has no row to tell them."""
-        prepared = await self._connection.prepare(sql, name="")
-        return tuple(attribute.name for attribute in prepared.get_attributes())
+        state = await self._connection._get_statement(sql, None)  # still cached, unless nothing is
+        if self._shared:
+            await self._rest()
+        return tuple(attribute.name for attribute in state._get_attributes() or ())
 
     async def _turn(self, sql: str) -> str:
         try:

