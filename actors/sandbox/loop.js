@@ -42,6 +42,7 @@
   };
 
   let waiting = { __proto__: null }; // by the number of its call: who is told the reply
+  let used = false;
   let count = 0; // of those that keep the run going
   // Send a call. `settle(ok, value)` is told of its end; `keeps`: the run does not end before.
   const post = (name, values, settle, keeps) => {
@@ -49,6 +50,7 @@
     grow(json.length);
     const reply = host('send', name, Text(json));
     if (reply[0] !== '1') throw filled(new Failure(), rest(reply));
+    used = true;
     waiting[rest(reply)] = { settle, keeps };
     if (keeps) count++;
   };
@@ -83,13 +85,12 @@
     return count > 0 ? 1 : 0;
   };
   const reset = () => {
-    told = false;
+    told = false; // of `outlast`
     if (timers !== undefined) timers.reset();
-    for (const _ in waiting) {
-      waiting = { __proto__: null };
-      count = 0;
-      break;
-    }
+    if (!used) return;
+    used = false;
+    waiting = { __proto__: null };
+    count = 0;
   };
   return { call, local, send, post, deliver, due, reset, keepTime, outlast };
 })

@@ -138,10 +138,11 @@
   const base = new Set(ownKeys(G));
   const isBase = base.has;
   const baseCount = base.size;
-  // Take away what the run left on the global object. False: it cannot be made what it was.
+  // Let go of what the run left, and take it away from the global object. False: it cannot be made what it was.
   const sweep = () => {
     loop.reset();
-    ruleTable = undefined;
+    variables.reset();
+    environment = ruleTable = undefined;
     const { names } = script;
     for (let i = 0; i < names.length; i++) if (!deleteProperty(G, names[i])) return false;
     if (!isExtensible(G) || getPrototypeOf(G) !== basePrototype) return false;
@@ -173,6 +174,7 @@
     scripts[key] = {
       factory: takeSlot(), names, makers, returns: entry !== 'main', publishes, changesVars, data, outputs, box, flowName,
       flowApp, payload: apply(hasName, names, ['payload']), next: apply(hasName, names, ['next']),
+      vars: apply(hasName, names, ['vars']) || apply(hasName, names, ['path_vars']),
     };
   };
   const forget = (key) => { delete scripts[key]; };
@@ -191,9 +193,7 @@
     logs = '';
     logRoom = logLimit;
     state = NONE;
-    result = published = data = environment = ruleTable = undefined;
-    loop.reset();
-    variables.reset();
+    result = published = data = undefined;
     payloadText = payload;
     previous = before;
     try {
@@ -233,7 +233,7 @@
       grow(payload.length);
       let next = '{"next":"output_1"';
       if (script.next) next = '{"next":' + clean(Text(published === undefined ? G.next : published[1]()), MAX_NAME);
-      const reply = next + head() + variables.field() + logField() + '}\n' + payload + body();
+      const reply = next + head() + (script.vars ? variables.field() : '') + logField() + '}\n' + payload + body();
       return Text((shared && sweep() ? '1' : '0') + reply);
     } catch (error) {
       return Text('E' + describe(error));

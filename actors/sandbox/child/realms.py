@@ -93,6 +93,7 @@ class Realms:
         "_engine",
         "_limits",
         "_names",
+        "_rejections",
         "_scripts",
         "_shared",
         "_spare",
@@ -104,6 +105,7 @@ class Realms:
 
     def __init__(self, engine: Engine, calls: Calls, limits: Limits) -> None:
         self._engine = engine
+        self._rejections = engine.rejections
         self._calls = calls
         self._limits = limits
         self._names = Names(limits.functions)
@@ -145,12 +147,6 @@ class Realms:
 
     def run(self, order: Order) -> bytes:
         """Run one script; the frame that tells its end. Raises BadFrame for an order that cannot be meant."""
-        told = self._run(order)
-        if self._engine.rejections.held and not self.doubtful:
-            self._engine.rejections.clear()
-        return told
-
-    def _run(self, order: Order) -> bytes:
         limits = self._limits
         budget = self._engine.budget
         calls = self._calls
@@ -167,7 +163,7 @@ class Realms:
                     self._drain(realm)
                 if calls.lasting:
                     self._wait(realm)
-                if self._engine.rejections.held:
+                if self._rejections.held:
                     self._tell_rejections(realm)
                 reply: str = realm.finish()
                 if reply[0] != "E":
@@ -238,9 +234,10 @@ class Realms:
 
     def _tell_rejections(self, realm: Realm) -> None:
         """Log what the script rejected and nobody handled."""
-        for rejected in list(self._engine.rejections.held.values()):
+        for rejected in list(self._rejections.held.values()):
             realm.context.put_reason(rejected)
             realm.unhandled()
+        self._rejections.clear()
 
     # --- after the run ------------------------------------------------------------------------------------------------
 
@@ -257,6 +254,8 @@ class Realms:
             answer = answer[:end] + order.payload + answer[end:]
         if len(answer) + 128 > TO_PARENT_CAP:
             return self._failed(order, _failure("output"))
+        if self._rejections.held:  # made while the reply was written; none may outlive its realm
+            self._rejections.clear()
         realm.runs += 1
         if order.realm == "warm":
             if not clean or realm.runs > RUNS_PER_REALM:
@@ -280,6 +279,8 @@ class Realms:
             if kind == "odd" or failure.startswith(_OUT_OF_MEMORY_IN_DISGUISE):
                 failure = _failure("memory")
         self.doubtful = doubtful
+        if self._rejections.held and not doubtful:
+            self._rejections.clear()
         if order.realm == "warm" and kind != "compile" and not self._survives(order.flow, kind):
             self._drop(order.flow)
         self._measure()
