@@ -50,7 +50,7 @@ class HttpFunctions:
         return {"http.request": self._request, **functions}
 
     async def _request(self, caller: Caller, values: list[Any]) -> Any:
-        """`{status, statusText, url, headers: {lower-case name: "a, b"}, body | bodyBase64}`."""
+        """`{status, statusText, url, redirected, headers: {lower-case name: "a, b"}, body | bodyBase64}`."""
         arguments = Arguments(_USAGE, values)
         options = arguments.object(2, {})
         seconds = _positive(options, "timeoutMs")
@@ -71,6 +71,7 @@ class HttpFunctions:
             "status": response.status,
             "statusText": response.reason,
             "url": response.url,
+            "redirected": response.redirected,
             "headers": joined(response.headers),
             **body,
         }

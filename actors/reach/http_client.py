@@ -211,11 +211,11 @@ class _Call:
         url, request = _with_login(_url(request.url), request)
         try:
             async with asyncio.timeout(self._seconds) as self._deadline:
-                for _ in range(MOST_REDIRECTS + 1):
+                for hop in range(MOST_REDIRECTS + 1):
                     response = await self._exchange(request, url)
                     onward = _onward(url, response)
                     if onward is None or request.redirect == "manual":
-                        return response
+                        return response._replace(redirected=hop > 0)
                     if request.redirect == "error":
                         raise _no_answer(f"{url.host} redirects to {onward.host}, which this request does not follow")
                     request = redirected(request, response.status, "", onward.origin() == url.origin())

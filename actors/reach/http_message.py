@@ -59,6 +59,8 @@ class HttpResponse(NamedTuple):
     """In order, names as received."""
     body: bytes
     """Decompressed."""
+    redirected: bool = False
+    """Whether it took a redirect to get there."""
 
     def header(self, name: str) -> str:
         """The first header of this lower-case name; empty when there is none."""

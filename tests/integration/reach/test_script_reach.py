@@ -74,12 +74,14 @@ async def test_a_status_is_a_result_and_a_dead_host_an_error(http: Functions, pe
 async def test_http_request_gives_text_or_base64(http: Functions, peer: Peer) -> None:
     text = await call(http, "http.request", "post", f"{peer.url}/packed", {"body": "x", "headers": {"A": "b"}})
     assert (text["status"], text["statusText"], text["body"]) == (200, "OK", "grüße")
-    assert text["url"] == f"{peer.url}/packed"
+    assert (text["url"], text["redirected"]) == (f"{peer.url}/packed", False)
+    moved = await call(http, "http.request", "GET", f"{peer.url}/to?url=/echo")
+    assert (moved["url"], moved["redirected"]) == (f"{peer.url}/echo", True)
     assert text["headers"]["content-encoding"] == "gzip"
     data = await call(http, "http.request", "PUT", f"{peer.url}/bytes", {"bodyBase64": "AP8="})
     assert data["bodyBase64"].startswith("AAECAw")
     assert "body" not in data
-    assert peer.asked[1]["body"] == "\0\ufffd"
+    assert peer.asked[-1]["body"] == "\0\ufffd"
 
 
 @pytest.mark.parametrize(
