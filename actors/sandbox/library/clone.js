@@ -1,6 +1,6 @@
 // structuredClone (WHATWG HTML): data of any shape, with its cycles; functions, symbols and what lives are refused.
 // Takes errors and kinds. The copies already made are in a map of the call.
-(function clone({ coded, domFailure }, { types, typedName }) {
+(function clone({ coded, domFailure }, { types, typedName, isPlain }) {
   const { defineProperty, keys: keysOf, hasOwn, getOwnPropertyDescriptor } = Object;
   const ERRORS = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, __proto__: null };
   const views = { DataView, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
@@ -52,6 +52,7 @@
         to.length = from.length;
         return fields(from, to, copy);
       }
+      if (isPlain(from)) return fields(from, remember(from, {}), copy);
       if (types.isDate(from)) return remember(from, new Date(Date.prototype.getTime.call(from)));
       if (types.isRegExp(from)) return remember(from, new RegExp(from.source, from.flags));
       if (types.isBoxedPrimitive(from)) {

@@ -1,6 +1,6 @@
 // util.isDeepStrictEqual: whether two values are the same in type, prototype and content. Takes kinds.
 // Pairs already being compared are taken to be equal, so cycles end.
-(function equality({ types, typedName }) {
+(function equality({ types, typedName, isPlain }) {
   const { getPrototypeOf, getOwnPropertyDescriptor, hasOwn, is } = Object;
   const { ownKeys } = Reflect;
   const brands = ['isDate', 'isRegExp', 'isNativeError', 'isMap', 'isSet', 'isBoxedPrimitive', 'isArrayBuffer', 'isDataView'];
@@ -18,12 +18,13 @@
       if (is(a, b)) return true;
       if (!isThing(a) || !isThing(b) || getPrototypeOf(a) !== getPrototypeOf(b)) return false;
       if (Array.isArray(a) !== Array.isArray(b) || Array.isArray(a) && a.length !== b.length) return false;
-      if (brands.some((brand) => types[brand](a) !== types[brand](b)) || typedName(a) !== typedName(b)) return false;
+      const plain = isPlain(a);
+      if (!plain && (brands.some((brand) => types[brand](a) !== types[brand](b)) || typedName(a) !== typedName(b))) return false;
       const others = pairs.get(a);
       if (others?.has(b)) return true;
       if (others === undefined) pairs.set(a, new Set([b]));
       else others.add(b);
-      const equal = sameInside(a, b) && sameFields(a, b);
+      const equal = (plain || sameInside(a, b)) && sameFields(a, b);
       pairs.get(a).delete(b);
       return equal;
     };

@@ -2,7 +2,7 @@
 //
 // The text of one call is bounded: beyond MAX_OUTPUT characters, values are only named. Getters are not called, and a
 // value that throws while it is looked at throws out of here, as in Node.
-(function inspect({ types, typedName }) {
+(function inspect({ types, typedName, isPlain }) {
   const { apply, ownKeys } = Reflect;
   const { getOwnPropertyDescriptor, getPrototypeOf, hasOwn, is, isFrozen } = Object;
   const { isArray } = Array;
@@ -163,6 +163,7 @@
       const items = () => list(ctx, value.length, item, (i) => hasOwn(value, i));
       return { ...braces(start, value.length > 0 && items), keys, array: true };
     }
+    if (isPlain(value) && name === 'Object' && tag === '' && !types.isArgumentsObject(value)) return braces('{');
     const inner = (thing) => {
       ctx.indent += 2;
       const text = shown(ctx, thing, level);

@@ -62,5 +62,8 @@
   for (const name of ['Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32', 'Float32', 'Float64',
     'BigInt64', 'BigUint64'])
     types[`is${name}Array`] = (value) => typedName(value) === `${name}Array`;
-  return { types, typedName };
+  // Most objects are plain, and each test above costs them an exception. One whose prototype is Object.prototype, or an
+  // array, is taken to be what it looks like.
+  const isPlain = (value) => getPrototypeOf(value) === Object.prototype || Array.isArray(value);
+  return { types, typedName, isPlain };
 })

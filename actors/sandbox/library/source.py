@@ -1,9 +1,10 @@
 """The web library of scripts as one expression: a function that a realm calls to link it.
 
-The expression is `(runtime) => {globals, modules}`, where `runtime` is an object of three functions: `send(name, values)`
-(a promise of the runtime's answer), `local(name, values)` (a function of the sandbox process) and `settle(value)` (told
-every object scripts can come by before they do: where runs share a realm, it freezes them). Both results have getters:
-read a name when it is needed, not before. It is pure text: `sources.py` has it compiled with the other rooms.
+The expression is `(runtime) => {globals, modules}`, where `runtime` is an object of three functions: `send(name,
+values)` (a promise of the runtime's answer), `local(name, values)` (a function of the sandbox process) and
+`settle(value)` (told every object scripts can come by before they do: where runs share a realm, it freezes them). Both
+results have getters: read a name when it is needed, not before. It is pure text: `sources.py` has it compiled with the
+other rooms.
 """
 
 from __future__ import annotations

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import actors.sandbox.vm
 from actors.sandbox.child.local import local_functions
 from actors.sandbox.library.source import library_source
 from actors.sandbox.sources import SLOT
 from actors.sandbox.vm import Context, Engine, JSException
 from protocol.errors import CallRefused
 
+_SANDBOX = Path(actors.sandbox.vm.__file__).parent
 NEVER = object()
 """What `answer` returns for a call that is never answered."""
 
@@ -57,7 +60,7 @@ _LINK = """(function (shared, hardened, library) {
 })""" % (SLOT, SLOT)  # noqa: UP031 - braces
 
 
-class Thrown(Exception):  # noqa: N818 - what a script threw
+class Thrown(Exception):
     """What a script threw: `name`, `code` and `message`."""
 
     def __init__(self, name: str = "", code: str = "", message: str = "") -> None:
@@ -75,19 +78,10 @@ class Library:
         self.local = dict(local_functions())
         engine.budget.start(1 << 60, 60.0)
         self.context = context = Context(engine)
-        parts = [self._loaded(text) for text in (_LINK, self._source("prelude"), library_source())]
+        parts = [self._loaded(text) for text in (_LINK, (_SANDBOX / "prelude.js").read_text("utf-8"), library_source())]
         context.put_callable(self._host)
-        # The link takes the slot, so its arguments come through a function of their own.
         link, harden, library = parts
         self._run = link(shared, harden, library)
-
-    @staticmethod
-    def _source(name: str) -> str:
-        from pathlib import Path
-
-        import actors.sandbox.vm
-
-        return (Path(actors.sandbox.vm.__file__).parent / f"{name}.js").read_text("utf-8")
 
     def _loaded(self, text: str) -> Any:
         self.context.load(self.context.compile(text))
@@ -119,6 +113,16 @@ class Library:
     def value(self, expression: str) -> Any:
         """What an expression gives, as JSON. Raises Thrown."""
         return self.run(f"return ({expression});")
+
+    never = NEVER
+
+    def thrown(self, body: str) -> Thrown:
+        """What the body throws: it must."""
+        try:
+            value = self.run(body)
+        except Thrown as error:
+            return error
+        raise AssertionError(f"nothing was thrown, but returned: {value!r}")
 
     def stops(self, body: str, *, operations: int) -> bool:
         """Whether the engine's hook stops this: no loop of the library is out of its reach."""
