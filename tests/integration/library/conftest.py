@@ -17,9 +17,6 @@ from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from protocol.process import Request
 from tests.integration.library.seeds import TABLES, statements
-from tests.servers.fixtures import mariadb_server, postgres_server
-
-__all__ = ["mariadb_server", "postgres_server"]
 
 DRIVERS = ["sqlite3", "postgres", "mysql"]
 

@@ -22,8 +22,8 @@ from protocol.flow import Flow
 from protocol.flows import NoSuchApp, NotOurs
 from tests.integration.library.conftest import until
 
-SECOND = 1.5
-"""The promised second, and slack for a busy machine."""
+SECOND = 3.0
+"""The promised second, and slack for a machine that runs other tests too."""
 
 Keep = Callable[..., Awaitable[Catalogue]]
 
@@ -426,11 +426,11 @@ async def test_a_server_that_is_killed_and_comes_back_is_served_from_again(
     server = request.getfixturevalue("postgres_server" if database.driver == "postgres" else "mariadb_server")
     catalogue = await keep({}, 0.2, library=SqlLibrary(database), apps=("shop",))
     await asyncio.sleep(1.5)  # the tests' servers keep the commits of the last second in memory
-    await asyncio.to_thread(server.kill)
+    server.kill()
     assert await until(lambda: catalogue.table.find("GET", "/shop/hello/ana") is not None)
     await asyncio.sleep(0.5)
     assert list(catalogue.live) == ["shop"], "what is known stays live"
-    await asyncio.to_thread(server.start)
+    server.start()  # on this thread: the server ends with the one that started it
 
     async def changed() -> bool:
         try:
