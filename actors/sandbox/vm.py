@@ -124,10 +124,12 @@ class Rejections:
         self.held: dict[int, tuple[int, _Value, _Value]] = {}
         """By the address of the promise: context, promise, reason."""
 
-    def clear(self) -> None:
-        """Let go of all."""
+    def clear(self, *, touching: bool = True) -> None:
+        """Let go of all. `touching` False: of an engine in doubt, whose values had better be left alone."""
         while self.held:
             context, promise, reason = self.held.popitem()[1]
+            if not touching:
+                continue
             self._native.JS_FreeValue(context, promise)
             self._native.JS_FreeValue(context, reason)
 

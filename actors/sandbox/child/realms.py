@@ -279,10 +279,10 @@ class Realms:
             if kind == "odd" or failure.startswith(_OUT_OF_MEMORY_IN_DISGUISE):
                 failure = _failure("memory")
         self.doubtful = doubtful
-        if self._rejections.held and not doubtful:
-            self._rejections.clear()
         if order.realm == "warm" and kind != "compile" and not self._survives(order.flow, kind):
             self._drop(order.flow)
+        if self._rejections.held:  # the look at the realm may have made some
+            self._rejections.clear(touching=not doubtful)
         self._measure()
         head = b'{"run":%d,"cpu":%.6f,"discard":%b,' % (order.run, self._cpu, b"true" if doubtful else b"false")
         return pack(FAILED, head + failure.encode())
