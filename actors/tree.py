@@ -1,8 +1,8 @@
 """The supervision tree as code: the one file that knows all actors. Start order is list order, stop is the reverse.
 
     root            rest_for_one   3 / 60 s, then the program ends and its orchestrator starts it again
-     ├ stores       one_for_one    flows, the store's threads, journal    an outage is a state, not a crash
-     ├ services     one_for_one    clients, sessions, plugins; tracker batchers, retention    flushed on stop
+     ├ stores       one_for_one    databases and clients, flows, the store's threads, journal    an outage is a state
+     ├ services     one_for_one    sessions, plugins, tracker batchers, retention    flushed on stop
      ├ sandboxes    one_for_all    forker (zygotes), pool (└ sandboxes)
      ├ processes    dynamic        one actor per run; drained on stop
      └ gateway                     received as a child spec: actors never import it; stops first, so drains first
@@ -38,6 +38,7 @@ from protocol.flow import Realm
 from protocol.refs import Ref
 from protocol.sandbox import Limits
 from protocol.storage import RetentionDays
+from protocol.tracking import TrackerRow
 
 PATIENT = Backoff(0.1, 5.0)
 CALM = Intensity(5, 10.0)
@@ -60,12 +61,15 @@ class Parts:
     store: Store | None
     """None: nothing is written down, so a durable run fails."""
     journal: JournalSettings
-    tracker: Tracker | None
+    trackers: tuple[Tracker, ...]
+    """Each gets every row; the first one's numbers are told."""
     retention: RetentionDays
     retention_seconds: float
     drain_seconds: float
+    doors: tuple[ChildSpec, ...] = ()
+    """Actors that keep the connections of everybody else (databases, Redis, HTTP, mail): they start first."""
     keepers: tuple[ChildSpec, ...] = ()
-    """Actors that own what host functions and nodes use (clients, pools, sessions, plugins), in start order."""
+    """Actors that own what else host functions and nodes use (sessions, plugins), in start order."""
     flows: Callable[[], Actor[Any]] | None = None
     """Makes the keeper of the flows. None: it reads `documents` once."""
     kinds: Registry = field(default_factory=dict)
@@ -107,15 +111,15 @@ def _stores(system: System, parts: Parts) -> list[ChildSpec]:
     flows = ChildSpec("flows", parts.flows or (lambda: Flows(parts.catalogue, parts.documents, parts.realm)))
     store = parts.store
     if store is None:
-        return [flows]
+        return [*parts.doors, flows]
     journal = ChildSpec("journal", lambda: Journal(store, parts.journal), backoff=PATIENT)
-    return [flows, *store.children(), journal]
+    return [*parts.doors, flows, *store.children(), journal]
 
 
 def _services(parts: Parts) -> list[ChildSpec]:
     services: list[ChildSpec] = list(parts.keepers)
-    if parts.tracker is not None:
-        services.extend(parts.tracker.children())
+    for tracker in parts.trackers:
+        services.extend(tracker.children())
     store = parts.store
     if store is not None:
         keep = parts.retention, parts.retention_seconds, parts.wall
@@ -138,6 +142,21 @@ def _sandboxes(system: System, parts: Parts) -> list[ChildSpec]:
     return [forker, pool] if parts.sandbox is None else [pool]
 
 
+def _tracked(trackers: tuple[Tracker, ...]) -> Callable[[TrackerRow], None] | None:
+    match [tracker.track for tracker in trackers]:
+        case []:
+            return None
+        case [track]:
+            return track
+        case tracks:
+
+            def to_all(row: TrackerRow) -> None:
+                for track in tracks:
+                    track(row)
+
+            return to_all
+
+
 def _known(system: System, name: str) -> Ref[Any]:
     """An actor that registered itself; the ones named here are started before those that ask."""
     ref = system.lookup(name)
@@ -157,7 +176,7 @@ def _processes(system: System, parts: Parts) -> Processes:
             new_wid=parts.new_wid,
             log=parts.log,
             journal=_known(system, "journal") if parts.store is not None else None,
-            track=parts.tracker.track if parts.tracker is not None else None,
+            track=_tracked(parts.trackers),
             functions=parts.functions,
             session=parts.session or no_session,
             version=parts.catalogue.version,

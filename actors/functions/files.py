@@ -54,6 +54,10 @@ class FileFunctions:
             raise CallRefused(f"the text is larger than {most} bytes (files.max_kb)", name="RangeError")
         await asyncio.to_thread(paths.replace_file, root, path, data)
 
+    async def read(self, path: str) -> bytes:
+        """A file's bytes, for what else may carry files. Raises CallRefused."""
+        return await asyncio.to_thread(paths.read_file, self._root(), path, self._settings.max_bytes)
+
     def _root(self) -> str:
         if not self._settings.enabled:
             raise CallRefused("files are off: set [vm_pool] enable_filesystem = true", name=paths.OUTSIDE)

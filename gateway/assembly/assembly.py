@@ -1,0 +1,145 @@
+"""Everything of one runtime, put together from its settings: the parts of the tree, and what the gateway needs of them.
+
+Making it touches nothing: no file is opened, nobody is connected to. Raises BadDocument with the key's path for a
+setting that cannot be.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from actors.catalogue import Catalogue, Flows, FlowsSettings
+from actors.journal import JournalSettings
+from actors.nodes.parallel import parallel
+from actors.processes import Admission
+from actors.reach.reach import Reach
+from actors.sandbox.pool import PoolSettings
+from actors.services import RunSettings
+from actors.templates.templates import Templates
+from actors.tracker import Tracker, TrackerSettings
+from actors.tree import Parts
+from gateway.assembly.data import Data, cookie_settings
+from gateway.assembly.outside import reach_settings
+from gateway.logs import LOG_LEVELS
+from gateway.session_cookie import SessionCookie
+from protocol.sandbox import Limits
+from protocol.settings import Settings
+from protocol.storage import RetentionDays
+
+
+class Assembly:
+    """What one runtime is made of."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        documents: Mapping[str, Path],
+        apps: tuple[str, ...] | None,
+        catalogue: Catalogue,
+        admission: Admission,
+        new_wid: Callable[[], str],
+    ) -> None:
+        """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all."""
+        self.reach = Reach(reach_settings(settings))
+        self.data = data = Data(settings, self.reach.redis)
+        self.cookie = SessionCookie(cookie_settings(settings), time.time)
+        self.templates = Templates()
+        self.modules: Mapping[str, str] = {}
+        store, server = settings.store, settings.server
+        watched = FlowsSettings(settings.flows.reload_seconds, apps, data.triggers)
+
+        def flows() -> Flows:
+            return Flows(
+                catalogue, documents, server.realm, settings=watched, modules=self.modules, library=data.outside,
+                own=data.own,
+            )  # fmt: skip
+
+        self.parts = Parts(
+            documents=documents,
+            catalogue=catalogue,
+            admission=admission,
+            run=_run(settings),
+            limits=_limits(settings),
+            pool=_pool(settings),
+            realm=server.realm,
+            new_wid=new_wid,
+            wall=time.time,
+            log=_console,
+            store=data.store,
+            journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
+            trackers=_trackers(settings, data),
+            doors=(*self.reach.children(), *data.keepers),
+            keepers=data.services,
+            flows=flows,
+            functions={**data.functions, **self.reach.functions(self.templates.mustache, data.read_file)},
+            kinds={"parallel": parallel, **data.kinds, **self.reach.kinds(data.page(self.templates.go))},
+            session=data.session,
+            retention=RetentionDays(store.process_days, store.step_days, store.tracker_days),
+            retention_seconds=store.sweep_minutes * 60,
+            drain_seconds=server.drain_seconds,
+        )
+
+
+def _console(wid: str, node: str, level: str, text: str) -> None:
+    structlog.get_logger("script").log(LOG_LEVELS.get(level, logging.INFO), text, wid=wid, node=node)
+
+
+def _run(settings: Settings) -> RunSettings:
+    server = settings.server
+    return RunSettings(
+        max_steps=server.max_steps,
+        process_seconds=server.process_seconds,
+        host_call_seconds=server.host_call_seconds,
+        hostname=socket.gethostname(),
+        url_base=settings.url.url_base,
+        env=settings.env,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    server, vm_pool = settings.server, settings.vm_pool
+    return Limits(
+        memory_mb=vm_pool.max_memory_mb,
+        execution_seconds=vm_pool.max_execution_seconds,
+        operations=vm_pool.max_operations,
+        output_bytes=server.max_output_kb << 10,
+        log_bytes=server.max_log_kb << 10,
+        host_calls=server.max_host_calls,
+        host_call_seconds=server.host_call_seconds,
+    )
+
+
+def _pool(settings: Settings) -> PoolSettings:
+    server, vm_pool = settings.server, settings.vm_pool
+    return PoolSettings(
+        max_size=vm_pool.max_size,
+        preload_size=min(vm_pool.preload_size, vm_pool.max_size),
+        idle_seconds=vm_pool.idle_timeout * 60,
+        cleanup_seconds=vm_pool.cleanup_interval * 60,
+        wait_seconds=server.wait_seconds,
+        max_waiting=server.max_waiting,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
+
+
+def _trackers(settings: Settings, data: Data) -> tuple[Tracker, ...]:
+    """Ours first; nFlow's own table too, where there is an nFlow database."""
+    given = settings.tracker
+    if not given.enabled:
+        return ()
+    tracked = TrackerSettings(
+        batch_rows=given.batch_size,
+        flush_seconds=given.flush_interval / 1000,
+        waiting_rows=given.channel_buffer,
+        workers=given.workers,
+    )
+    ours = Tracker(data.store, tracked)
+    table = data.tracker_table()
+    return (ours,) if table is None else (ours, Tracker(table, tracked, "nflow-batcher"))
