@@ -2,7 +2,7 @@
 // `parse` gives the host as it is written in a URL, or null for none; nothing here throws or remembers.
 //
 // Names beyond ASCII are mapped by compatibility normalisation and lower case, which is UTS 46 but for the rare
-// characters whose mapping is neither. Bidirectional rules are not checked.
+// characters whose mapping is neither; the rules for joiners and for two directions of writing are checked by script.
 (function host({ percentDecoded, percentEncoded }) {
   const MAX_UNICODE = 2048; // longer names beyond ASCII are no hosts: punycode takes the square of their length
   const FORBIDDEN = /[\0\t\n\r #/:<>?@[\\\]^|]/;
@@ -88,7 +88,13 @@
     for (const char of text.replace(IGNORED, '').normalize('NFKC')) out += char.toLowerCase(); // each alone: no final sigma
     return out.normalize('NFKC').replace(IGNORED, '').replace(/[\u3002\uff61]/g, '.');
   };
-  const valid = (label) => !INVALID.test(label) && !/^\p{M}/u.test(label) && !/(?<!\p{Mn})[\u200c\u200d]/u.test(label);
+  // Joiners stand after a virama, or a non-joiner between letters that join.
+  const JOINER = /(?<!\p{Mn})\u200d|(?<!\p{Mn})(?<![\p{sc=Arab}\p{sc=Syrc}\p{sc=Mong}])\u200c|(?<!\p{Mn})\u200c(?![\p{sc=Arab}\p{sc=Syrc}\p{sc=Mong}])/u;
+  const RIGHT = /[\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}]/u;
+  const LEFT = /(?![\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}])\p{L}/u;
+  // A label written from the right begins with a letter of its kind, and has none of the other.
+  const oneWay = (label) => !RIGHT.test(label) || !LEFT.test(label) && !/^[\p{N}\p{M}-]/u.test(label);
+  const valid = (label) => !INVALID.test(label) && !/^\p{M}/u.test(label) && !JOINER.test(label) && oneWay(label);
   const asciiLabel = (label) => {
     if (label.startsWith('xn--')) {
       const decoded = label.length > 4 && label.length <= MAX_UNICODE ? unpunycode(label.slice(4)) : null;
