@@ -82,19 +82,30 @@
   // --- domains ---------------------------------------------------------------------------------------------------------
 
   const IGNORED = /[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\u{e0100}-\u{e01ef}]/gu;
-  const INVALID = /[\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\x80-\x9f\ufffd]|(?![\u200c\u200d])\p{Cf}/u;
   const mapped = (text) => {
     let out = '';
     for (const char of text.replace(IGNORED, '').normalize('NFKC')) out += char.toLowerCase(); // each alone: no final sigma
     return out.normalize('NFKC').replace(IGNORED, '').replace(/[\u3002\uff61]/g, '.');
   };
-  // Joiners stand after a virama, or a non-joiner between letters that join.
-  const JOINER = /(?<!\p{Mn})\u200d|(?<!\p{Mn})(?<![\p{sc=Arab}\p{sc=Syrc}\p{sc=Mong}])\u200c|(?<!\p{Mn})\u200c(?![\p{sc=Arab}\p{sc=Syrc}\p{sc=Mong}])/u;
-  const RIGHT = /[\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}]/u;
-  const LEFT = /(?![\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}])\p{L}/u;
-  // A label written from the right begins with a letter of its kind, and has none of the other.
-  const oneWay = (label) => !RIGHT.test(label) || !LEFT.test(label) && !/^[\p{N}\p{M}-]/u.test(label);
-  const valid = (label) => !INVALID.test(label) && !/^\p{M}/u.test(label) && !JOINER.test(label) && oneWay(label);
+  // Patterns of whole alphabets are large: they are compiled by the first name that needs them, not with every realm.
+  let rules;
+  const ruled = () => {
+    const joined = '[\\p{sc=Arab}\\p{sc=Syrc}\\p{sc=Mong}]';
+    const right = '[\\p{sc=Hebr}\\p{sc=Arab}\\p{sc=Syrc}\\p{sc=Thaa}\\p{sc=Nkoo}]';
+    const pattern = (text) => new RegExp(text, 'u');
+    return {
+      invalid: pattern('[\\p{Cn}\\p{Co}\\p{Cs}\\p{Zl}\\p{Zp}\\x80-\\x9f\\ufffd]|(?![\\u200c\\u200d])\\p{Cf}|^\\p{M}'),
+      // A joiner stands after a virama, a non-joiner there or between letters that join.
+      joiner: pattern(`(?<!\\p{Mn})(?:\\u200d|\\u200c(?!${joined})|(?<!${joined})\\u200c)`),
+      right: pattern(right),
+      // A label written from the right begins with a letter of its kind, and has none of the other.
+      mixed: pattern(`^[\\p{N}\\p{M}-]|(?!${right})\\p{L}`),
+    };
+  };
+  const valid = (label) => {
+    rules ??= ruled();
+    return !rules.invalid.test(label) && !rules.joiner.test(label) && !(rules.right.test(label) && rules.mixed.test(label));
+  };
   const asciiLabel = (label) => {
     if (label.startsWith('xn--')) {
       const decoded = label.length > 4 && label.length <= MAX_UNICODE ? unpunycode(label.slice(4)) : null;
