@@ -1,0 +1,4 @@
+// Answers an empty object.
+function main() {
+  c.JSON(200, {})
+}

@@ -1,0 +1,4 @@
+// Forgets who the user is.
+function main() {
+  delete_profile()
+}
