@@ -9,8 +9,9 @@ the run itself (`sleep`, `wkill`, `response.*`) is here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -46,7 +47,7 @@ class _Due:
 class HostCalls:
     """The host calls of one script."""
 
-    __slots__ = ("_caller", "_door", "_functions", "_seconds", "_stream", "_tasks", "_timing")
+    __slots__ = ("_caller", "_door", "_functions", "_patience", "_seconds", "_stream", "_tasks", "_timing")
 
     def __init__(
         self,
@@ -56,13 +57,16 @@ class HostCalls:
         caller: Caller,
         stream: AnswerStream,
         seconds: float,
+        patience: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        """`patience`: functions with a deadline of their own."""
         self._timing = timing
         self._door = door
         self._functions = functions
         self._caller = caller
         self._stream = stream
         self._seconds = seconds
+        self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, call: HostCall) -> None:
@@ -91,7 +95,7 @@ class HostCalls:
                 if function is None:
                     _refuse(call, "ReferenceError", f"there is no host function {name}")
                 else:
-                    self._begin(call, _called(function, self._caller, arguments))
+                    self._begin(call, _called(function, self._patient(name), arguments))
             case _:
                 _refuse(call, "TypeError", "the arguments of a host call are an array")
 
@@ -126,20 +130,23 @@ class HostCalls:
         else:
             _answer(call, NULL)
 
+    def _patient(self, name: str) -> Caller:
+        own = self._patience.get(name)
+        return self._caller if own is None else replace(self._caller, seconds=own)
+
     def _begin(self, call: HostCall, work: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(self._serve(call, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, call: HostCall, work: Awaitable[Any]) -> None:
+        seconds = self._patience.get(call.name, self._seconds)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 value = await work
             answer = NULL if value is None else dumps(value)
         except TimeoutError:
-            _refuse(
-                call, "TimeoutError", f"{call.name} took longer than {self._seconds:g} s (server.host_call_seconds)"
-            )
+            _refuse(call, "TimeoutError", f"{call.name} took longer than {seconds:g} s (server.host_call_seconds)")
         except CallRefused as error:
             _refuse(call, error.name, str(error))
         except NflowError as error:

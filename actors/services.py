@@ -30,6 +30,8 @@ class RunSettings:
     hostname: str = ""
     url_base: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    patience: Mapping[str, float] = field(default_factory=dict)
+    """Host functions with a deadline of their own, seconds."""
 
 
 class Numbers:

@@ -33,12 +33,11 @@ from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
 from actors.services import RunSettings, Services, no_session
 from actors.stores.store import Store
-from actors.tracker import Tracker
+from actors.tracker import Tracker, Trackers
 from protocol.flow import Realm
 from protocol.refs import Ref
 from protocol.sandbox import Limits
 from protocol.storage import RetentionDays
-from protocol.tracking import TrackerRow
 
 PATIENT = Backoff(0.1, 5.0)
 CALM = Intensity(5, 10.0)
@@ -61,8 +60,7 @@ class Parts:
     store: Store | None
     """None: nothing is written down, so a durable run fails."""
     journal: JournalSettings
-    trackers: tuple[Tracker, ...]
-    """Each gets every row; the first one's numbers are told."""
+    tracker: Tracker | Trackers | None
     retention: RetentionDays
     retention_seconds: float
     drain_seconds: float
@@ -118,8 +116,8 @@ def _stores(system: System, parts: Parts) -> list[ChildSpec]:
 
 def _services(parts: Parts) -> list[ChildSpec]:
     services: list[ChildSpec] = list(parts.keepers)
-    for tracker in parts.trackers:
-        services.extend(tracker.children())
+    if parts.tracker is not None:
+        services.extend(parts.tracker.children())
     store = parts.store
     if store is not None:
         keep = parts.retention, parts.retention_seconds, parts.wall
@@ -142,21 +140,6 @@ def _sandboxes(system: System, parts: Parts) -> list[ChildSpec]:
     return [forker, pool] if parts.sandbox is None else [pool]
 
 
-def _tracked(trackers: tuple[Tracker, ...]) -> Callable[[TrackerRow], None] | None:
-    match [tracker.track for tracker in trackers]:
-        case []:
-            return None
-        case [track]:
-            return track
-        case tracks:
-
-            def to_all(row: TrackerRow) -> None:
-                for track in tracks:
-                    track(row)
-
-            return to_all
-
-
 def _known(system: System, name: str) -> Ref[Any]:
     """An actor that registered itself; the ones named here are started before those that ask."""
     ref = system.lookup(name)
@@ -176,7 +159,7 @@ def _processes(system: System, parts: Parts) -> Processes:
             new_wid=parts.new_wid,
             log=parts.log,
             journal=_known(system, "journal") if parts.store is not None else None,
-            track=_tracked(parts.trackers),
+            track=parts.tracker.track if parts.tracker is not None else None,
             functions=parts.functions,
             session=parts.session or no_session,
             version=parts.catalogue.version,

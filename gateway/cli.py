@@ -33,8 +33,9 @@ def main() -> None:
 def serve(
     config: Config = None,
     app_: Annotated[
-        str, typer.Option("-a", "--app", help="Playbook file, folder of playbooks, or app name in the database.")
-    ] = "app",
+        str | None,
+        typer.Option("-a", "--app", help="Playbook file, folder of playbooks, or app name in nFlow's database [app]."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on, over server.host.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over server.port; 0: any.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show debug lines too.")] = False,
@@ -48,15 +49,15 @@ def serve(
     logs.configure(verbose=verbose)
     _refuse_intruders()
     settings = _settings(config, host, port)
-    documents = _documents(app_)
+    documents, apps = _documents(app_, settings)
     from gateway import runtime
 
-    code = runtime.run(lambda: _serve(settings, documents))
+    code = runtime.run(lambda: _serve(settings, documents, apps))
     logs.let_go()
     raise typer.Exit(code)
 
 
-async def _serve(settings: Settings, documents: dict[str, Path]) -> int:
+async def _serve(settings: Settings, documents: dict[str, Path], apps: tuple[str, ...]) -> int:
     import asyncio
     import signal
 
@@ -73,7 +74,11 @@ async def _serve(settings: Settings, documents: dict[str, Path]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    runtime = Runtime(settings, documents)
+    try:
+        runtime = Runtime(settings, documents, apps)
+    except NflowError as error:
+        typer.echo(f"nflow: {error}", err=True)
+        return 1
     try:
         await runtime.start()
     except (NflowError, OSError, RuntimeError) as error:
@@ -235,25 +240,29 @@ def _settings(config: Path | None, host: str | None, port: int | None) -> Settin
     return settings
 
 
-def _documents(name: str) -> dict[str, Path]:
-    """App name → file; a folder stands for all playbooks in it."""
-    path = Path(name)
-    if path.is_dir():
+def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """App name → file, where a folder stands for all playbooks in it; and the apps of nFlow's database."""
+    path = Path(name or "app")
+    if name and path.is_dir():
         if not any(path.glob("*.json")):
             _refuse(f"{path} holds no .json file")
-        return {path.name: path}  # watched: files may come and go
-    if path.is_file():
-        return {path.stem: path}
-    if path.suffix == ".json" or "/" in name:
+        return {path.name: path}, ()  # watched: files may come and go
+    if name and path.is_file():
+        return {path.stem: path}, ()
+    if name and (path.suffix == ".json" or "/" in name):
         return _refuse(f"{path}: there is no such file")
-    return _refuse(
-        f"app {name!r}: apps in nFlow's database are not read in this release; give -a FILE.json, or a folder"
-    )
+    if settings.database_nflow.driver:
+        return {}, (name or "app",)
+    if name:
+        return _refuse(f"app {name!r}: there is no [database_nflow] to find it in; give -a FILE.json, or a folder")
+    return {}, ()
 
 
 def _say_what_to_curl(runtime: Runtime) -> None:
     flows = runtime.catalogue.flows
     lines = [f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}"]
+    if not flows:
+        lines.append("  give -a FILE.json or a folder, configure [database_nflow], or bring flows in with `nflow import`")
     for flow in flows:
         for start in flow.starts:
             method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "

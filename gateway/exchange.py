@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -17,13 +18,16 @@ from aiohttp.http_exceptions import BadHttpMessage
 from actors.kernel import ReplySlot
 from actors.processes import Admission
 from gateway import statuses, translate
-from gateway.files import file_response
+from gateway.bodies.files import file_response
 from gateway.session_cookie import NONE, SessionCookie
 from gateway.statuses import ErrorAnswer
 from protocol.errors import BadDocument, NflowError
 from protocol.flow import Durability
-from protocol.process import Answer, AnswerBegun, CancelProcess, Failure, Pairs, Reply, Request
+from protocol.process import Answer, AnswerBegun, CancelProcess, Failure, Pairs, Reply, Request, StartProcess
+from protocol.refs import Ref
 from protocol.routing import Match
+
+T = TypeVar("T")
 
 SERVER = "nflow"
 """What the Server header says: no versions."""
@@ -51,6 +55,8 @@ class ServerSettings:
     """Folder of the files scripts answer with; empty: none."""
     debug: bool = False
     access_log: bool = False
+    listen: bool = True
+    """False: requests come from the program that embeds the runtime."""
 
 
 class Exchanges:
@@ -75,8 +81,8 @@ class Exchanges:
     ) -> web.StreamResponse:
         """The response to a request that was routed to `match`."""
         try:
-            body = await self._body(request) if request.body_exists else b""
-        except _BadBodyError as bad:
+            body = await self.body(request) if request.body_exists else b""
+        except BadBodyError as bad:
             return error_response(bad.answer)
         slot: ReplySlot[Reply] = ReplySlot()
         shown = NONE
@@ -85,7 +91,7 @@ class Exchanges:
             form, files = translate.parse_body(content_type, body)
             asked = Request(
                 request.method, raw_path, query_string, translate.parse_query(query_string), form,
-                request._message.raw_headers, body, _peer(request), "http", files,
+                request._message.raw_headers, body, peer(request), "http", files,
             )  # fmt: skip
             if "Cookie" in request.headers:
                 shown = self._cookie.find(asked.headers)
@@ -97,19 +103,33 @@ class Exchanges:
             return error_response(statuses.bad_input(error))
         except NflowError as error:
             return error_response(statuses.error_answer(error, None, debug=self._settings.debug))
+        finish, session = match.start.finish_on_disconnect, shown.session if shown.old else ""
+        if finish is None:
+            finish = request.method not in SAFE_METHODS
+        return await self._follow(process, slot, finish, lambda reply: self.respond(request, start, reply, session))
+
+    async def run(self, start: StartProcess, slot: ReplySlot[Reply], then: Callable[[Reply], Awaitable[T]]) -> T:
+        """Begin a run that replies to `slot`, and return what `then` makes of the reply. Raises Overloaded."""
+        process = self._admission.start(start)
+        return await self._follow(process, slot, start.start.finish_on_disconnect is not False, then)
+
+    async def _follow(
+        self, process: Ref[Any], slot: ReplySlot[Reply], finish: bool, then: Callable[[Reply], Awaitable[T]]
+    ) -> T:
+        """Wait for the reply and what becomes of it. Unless it is to finish, the run ends with whoever waits."""
         self.waiting.add(slot)
         try:
-            reply = await slot
-            return await self._respond(request, match, reply, shown.session if shown.old else "")
+            return await then(await slot)
         except asyncio.CancelledError:
-            finish = match.start.finish_on_disconnect
-            if not (request.method not in SAFE_METHODS if finish is None else finish):
+            if not finish:
                 process.tell(CancelProcess("the client left"))
             raise
         finally:
             self.waiting.discard(slot)
 
-    async def _respond(self, request: web.BaseRequest, match: Match, reply: Reply, session: str) -> web.StreamResponse:
+    async def respond(
+        self, request: web.BaseRequest, start: StartProcess, reply: Reply, session: str
+    ) -> web.StreamResponse:
         """The response a reply becomes. `session`: one whose cookie is to be sent again."""
         if isinstance(reply, AnswerBegun):
             return await self._streamed(request, reply, session)
@@ -118,8 +138,8 @@ class Exchanges:
             if reply.file:
                 lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session)
                 return await file_response(self._settings.files_root, reply.file, lines, reply.status)
-        response = self._response(reply, match, session)
-        if match.start.compress and len(response.body) >= COMPRESSED_BYTES:  # type: ignore[arg-type]
+        response = self._response(reply, start, session)
+        if start.start.compress and len(response.body) >= COMPRESSED_BYTES:  # type: ignore[arg-type]
             response.headers.add("Vary", "Accept-Encoding")
             response.enable_compression()
         return response
@@ -140,10 +160,11 @@ class Exchanges:
                     request.transport.abort()
         return response
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    async def body(self, request: web.BaseRequest) -> bytes:
+        """The whole body, within its bounds of size and time. Raises BadBodyError."""
         limit = self._settings.max_body
         if (request.content_length or 0) > limit:
-            raise _BadBodyError(_too_large(limit))
+            raise BadBodyError(_too_large(limit))
         self.arriving += 1
         try:
             if request.headers.get("Expect", "").lower() == "100-continue":
@@ -152,25 +173,25 @@ class Exchanges:
             async with asyncio.timeout(self._settings.body_seconds):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:
-            raise _BadBodyError(_too_large(limit)) from None
+            raise BadBodyError(_too_large(limit)) from None
         except TimeoutError:
             seconds = self._settings.body_seconds
-            raise _BadBodyError(
+            raise BadBodyError(
                 statuses.plain(408, f"the body did not arrive within {seconds:g} s (server.body_seconds)")
             ) from None
         except UNREADABLE as error:
-            raise _BadBodyError(statuses.plain(400, f"the body cannot be read: {one_line(error)}")) from None
+            raise BadBodyError(statuses.plain(400, f"the body cannot be read: {one_line(error)}")) from None
         finally:
             self.arriving -= 1
 
-    def _response(self, reply: Answer | Failure, match: Match, session: str) -> web.Response:
+    def _response(self, reply: Answer | Failure, start: StartProcess, session: str) -> web.Response:
         match reply:
             case Answer(status, content_type, body, headers, wid, forked, _, _):
                 if status < 200:  # no end of a response: the client would wait for another
                     status, content_type = 500, "application/json"
                     body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
             case Failure(error, node, wid, forked):
-                found = match.flow.nodes.get(node)
+                found = start.flow.nodes.get(node)
                 answer = statuses.error_answer(error, found, debug=self._settings.debug)
                 status, body, headers = answer.status, answer.body, answer.headers
                 content_type = "application/json" if body else ""
@@ -192,7 +213,9 @@ class Exchanges:
         return lines
 
 
-class _BadBodyError(Exception):
+class BadBodyError(Exception):
+    """The body is not taken."""
+
     def __init__(self, answer: ErrorAnswer) -> None:
         super().__init__(answer.status)
         self.answer = answer
@@ -216,8 +239,9 @@ def error_response(answer: ErrorAnswer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=lines)
 
 
-def _peer(request: web.BaseRequest) -> str:
-    peer = request._transport_peername
-    if isinstance(peer, (tuple, list)):
-        return f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
-    return str(peer or "")
+def peer(request: web.BaseRequest) -> str:
+    """The socket address a request came from, `host:port`."""
+    name = request._transport_peername
+    if isinstance(name, (tuple, list)):
+        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return str(name or "")

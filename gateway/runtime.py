@@ -122,7 +122,7 @@ class Runtime:
             debug=settings.debug.enabled,
             access_log=server.access_log,
         )
-        tracker, store = parts.trackers[0] if parts.trackers else None, parts.store
+        tracker, store = parts.tracker, parts.store
         metrics = Metrics(
             Sources(
                 self.system, self.figures, self.admission, parts.pool_figures, parts.forker_figures,

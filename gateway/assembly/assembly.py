@@ -23,7 +23,7 @@ from actors.reach.reach import Reach
 from actors.sandbox.pool import PoolSettings
 from actors.services import RunSettings
 from actors.templates.templates import Templates
-from actors.tracker import Tracker, TrackerSettings
+from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
 from gateway.assembly.data import Data, cookie_settings
 from gateway.assembly.outside import reach_settings
@@ -74,7 +74,7 @@ class Assembly:
             log=_console,
             store=data.store,
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
-            trackers=_trackers(settings, data),
+            tracker=_tracker(settings, data),
             doors=(*self.reach.children(), *data.keepers),
             keepers=data.services,
             flows=flows,
@@ -100,6 +100,7 @@ def _run(settings: Settings) -> RunSettings:
         hostname=socket.gethostname(),
         url_base=settings.url.url_base,
         env=settings.env,
+        patience=dict.fromkeys(("openai", "gemini", "ollama"), settings.ai.timeout_seconds + 1.0),
     )
 
 
@@ -112,7 +113,8 @@ def _limits(settings: Settings) -> Limits:
         output_bytes=server.max_output_kb << 10,
         log_bytes=server.max_log_kb << 10,
         host_calls=server.max_host_calls,
-        host_call_seconds=server.host_call_seconds,
+        # A belt: each call has its own deadline in the server.
+        host_call_seconds=max(server.host_call_seconds, settings.ai.timeout_seconds + 1.0),
     )
 
 
@@ -129,17 +131,16 @@ def _pool(settings: Settings) -> PoolSettings:
     )
 
 
-def _trackers(settings: Settings, data: Data) -> tuple[Tracker, ...]:
-    """Ours first; nFlow's own table too, where there is an nFlow database."""
+def _tracker(settings: Settings, data: Data) -> Tracker | Trackers | None:
+    """Ours, and nFlow's own table too, where there is an nFlow database."""
     given = settings.tracker
     if not given.enabled:
-        return ()
+        return None
     tracked = TrackerSettings(
         batch_rows=given.batch_size,
         flush_seconds=given.flush_interval / 1000,
         waiting_rows=given.channel_buffer,
         workers=given.workers,
     )
-    ours = Tracker(data.store, tracked)
-    table = data.tracker_table()
-    return (ours,) if table is None else (ours, Tracker(table, tracked, "nflow-batcher"))
+    ours, table = Tracker(data.store, tracked), data.tracker_table()
+    return ours if table is None else Trackers(ours, Tracker(table, tracked, "nflow-batcher"))

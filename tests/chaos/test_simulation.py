@@ -102,7 +102,7 @@ class World:
             log=lambda *_: None,
             store=self.store,
             journal=JournalSettings(batch_records=4, waiting_records=500),
-            trackers=(self.tracker,),
+            tracker=self.tracker,
             retention=RetentionDays(30, 30, 30),
             retention_seconds=60.0,
             drain_seconds=5.0,
