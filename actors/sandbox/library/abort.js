@@ -43,7 +43,8 @@
     }
     static timeout(milliseconds) {
       const wait = Number(milliseconds);
-      if (!(wait >= 0 && wait <= Number.MAX_SAFE_INTEGER)) throw wrongType('delay', 'a number of milliseconds', milliseconds);
+      if (!(wait >= 0 && wait <= Number.MAX_SAFE_INTEGER))
+        throw wrongType('delay', 'a number of milliseconds', milliseconds);
       return make(Date.now() + wait);
     }
     static any(signals) {

@@ -1,6 +1,7 @@
 // Buffer and the module `buffer`, as Node's documentation has them. Takes errors, encodings and the number methods.
 // A Buffer is a Uint8Array: it has no state of its own, and the class may be frozen.
-(function buffer({ coded, wrongType, wrongValue, outOfRange, outOfBounds, needText }, { encoding, known, utf8 }, numbers) {
+(function buffer(failures, { encoding, known, utf8 }, numbers) {
+  const { coded, wrongType, wrongValue, outOfRange, outOfBounds, needText } = failures;
   const { apply } = Reflect;
   const { isView } = ArrayBuffer;
   const { min } = Math;
@@ -63,7 +64,8 @@
       if (isBytes(value) || Array.isArray(value)) return new Buffer(value);
       if (value.type === 'Buffer' && Array.isArray(value.data)) return new Buffer(value.data);
       const primitive = value.valueOf?.();
-      if (primitive !== null && primitive !== undefined && primitive !== value) return Buffer.from(primitive, second, length);
+      if (primitive !== null && primitive !== undefined && primitive !== value)
+        return Buffer.from(primitive, second, length);
       if (value.length !== undefined) return new Buffer(Array.from({ length: sizeOf(value.length) }, (_, i) => value[i]));
       const text = value[Symbol.toPrimitive]?.('string');
       if (typeof text === 'string') return Buffer.from(text, second);
@@ -108,7 +110,8 @@
     equals(other) { return this === other || compareBytes(this, bytesOf(other, 'otherBuffer')) === 0; }
     compare(target, targetStart, targetEnd, start, end) {
       bytesOf(target, 'target');
-      const t0 = whole(targetStart, 'targetStart', 0, MAX_LENGTH), t1 = whole(targetEnd, 'targetEnd', target.length, target.length);
+      const t0 = whole(targetStart, 'targetStart', 0, MAX_LENGTH);
+      const t1 = whole(targetEnd, 'targetEnd', target.length, target.length);
       const s0 = whole(start, 'sourceStart', 0, MAX_LENGTH), s1 = whole(end, 'sourceEnd', this.length, this.length);
       return compareBytes(this.subarray(s0, s1 < s0 ? s0 : s1), target.subarray(t0, t1 < t0 ? t0 : t1));
     }
@@ -143,7 +146,8 @@
       if (typeof value !== 'string' && !isBytes(value)) return apply(fillBytes, this, [value & 255, from, to]);
       const pattern = typeof value === 'string' ? encoding(name).encode(value) : value;
       if (pattern.length === 0) {
-        if (value.length > 0) throw wrongValue(`The argument 'value' is invalid. Received '${String(value).slice(0, 50)}'`);
+        if (value.length > 0)
+          throw wrongValue(`The argument 'value' is invalid. Received '${String(value).slice(0, 50)}'`);
         return apply(fillBytes, this, [0, from, to]);
       }
       if (to <= from) return this;

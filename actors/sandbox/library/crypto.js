@@ -9,7 +9,7 @@
   const MAX_RANGE = 2 ** 48;
 
   const algorithmOf = (name) => {
-    const plain = name.toLowerCase().replace(/^rsa-/, '').replace(/^sha-(?=\d)/, 'sha').replace('/', '-').replace('sha512_', 'sha512-');
+    const plain = name.toLowerCase().replace(/^rsa-/, '').replace(/^sha-(?=\d)/, 'sha').replace(/(?<=^sha512)[/_]/, '-');
     return HASHES.includes(plain) ? plain : null;
   };
   const bytesOf = (data, encoding, name = 'data') => {
@@ -52,7 +52,8 @@
     constructor(algorithm) {
       super();
       this.#algorithm = algorithmOf(needText(algorithm, 'algorithm'));
-      if (this.#algorithm === null) throw coded(Error, 'ERR_OSSL_EVP_UNSUPPORTED', `Digest method not supported: ${algorithm.slice(0, 40)}`);
+      if (this.#algorithm === null)
+        throw coded(Error, 'ERR_OSSL_EVP_UNSUPPORTED', `Digest method not supported: ${algorithm.slice(0, 40)}`);
     }
     digest(encoding) { return given(local('crypto.hash', [this.#algorithm, take(this)]), encoding); }
     copy() { return copy(this, new Hash(this.#algorithm)); }
@@ -63,7 +64,8 @@
     constructor(algorithm, key) {
       super();
       this.#algorithm = algorithmOf(needText(algorithm, 'hmac'));
-      if (this.#algorithm === null) throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', `Invalid digest: ${algorithm.slice(0, 40)}`);
+      if (this.#algorithm === null)
+        throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', `Invalid digest: ${algorithm.slice(0, 40)}`);
       this.#key = bytesOf(key, 'utf8', 'key').toString('base64');
     }
     digest(encoding) { return given(local('crypto.hmac', [this.#algorithm, this.#key, take(this)]), encoding); }
@@ -85,7 +87,8 @@
   };
   const randomBytes = (size, callback) => {
     if (typeof size !== 'number') throw wrongType('size', 'of type number', size);
-    if (!(Number.isInteger(size) && size >= 0 && size <= 0x7fffffff)) throw outOfRange('size', '>= 0 && <= 2147483647', size);
+    if (!(Number.isInteger(size) && size >= 0 && size <= 0x7fffffff))
+      throw outOfRange('size', '>= 0 && <= 2147483647', size);
     return answer(() => random(size), callback);
   };
   const fill = (view, offset, size) => {
@@ -93,9 +96,11 @@
     return view;
   };
   const randomFillSync = (view, offset = 0, size = view.byteLength - offset) => {
-    if (!isView(view) && !(view instanceof ArrayBuffer)) throw wrongType('buf', 'an instance of ArrayBuffer or ArrayBufferView', view);
+    if (!isView(view) && !(view instanceof ArrayBuffer))
+      throw wrongType('buf', 'an instance of ArrayBuffer or ArrayBufferView', view);
     if (!(offset >= 0 && offset <= view.byteLength)) throw outOfRange('offset', `>= 0 && <= ${view.byteLength}`, offset);
-    if (!(size >= 0 && offset + size <= view.byteLength)) throw outOfRange('size + offset', `<= ${view.byteLength}`, size + offset);
+    if (!(size >= 0 && offset + size <= view.byteLength))
+      throw outOfRange('size + offset', `<= ${view.byteLength}`, size + offset);
     return fill(view, offset, size);
   };
   const getRandomValues = (view) => {
@@ -128,7 +133,8 @@
   };
   const timingSafeEqual = (a, b) => {
     const [left, right] = [a, b].map((value, i) => {
-      if (typeof value === 'string') throw wrongType(`buf${i + 1}`, 'an instance of ArrayBuffer, Buffer, TypedArray, or DataView', value);
+      if (typeof value === 'string')
+        throw wrongType(`buf${i + 1}`, 'an instance of ArrayBuffer, Buffer, TypedArray, or DataView', value);
       return bytesOf(value, undefined, `buf${i + 1}`);
     });
     if (left.length !== right.length)

@@ -75,7 +75,8 @@
         const at = bytes.length - back;
         if ((bytes[at] & 0xc0) === 0x80) continue;
         const form = formOf(bytes[at]);
-        const begun = form !== null && back <= form[0] && (back === 1 || bytes[at + 1] >= form[1] && bytes[at + 1] <= form[2]);
+        const begun = form !== null && back <= form[0]
+          && (back === 1 || bytes[at + 1] >= form[1] && bytes[at + 1] <= form[2]);
         return begun ? back : 0;
       }
       return 0;

@@ -3,7 +3,8 @@
 (function equality({ types, typedName, isPlain }) {
   const { getPrototypeOf, getOwnPropertyDescriptor, hasOwn, is } = Object;
   const { ownKeys } = Reflect;
-  const brands = ['isDate', 'isRegExp', 'isNativeError', 'isMap', 'isSet', 'isBoxedPrimitive', 'isArrayBuffer', 'isDataView'];
+  const brands = ['isDate', 'isRegExp', 'isNativeError', 'isMap', 'isSet', 'isBoxedPrimitive',
+    'isArrayBuffer', 'isDataView'];
   const isThing = (value) => value !== null && typeof value === 'object';
   const enumerable = (value) => ownKeys(value).filter((key) => getOwnPropertyDescriptor(value, key)?.enumerable);
   const sameBytes = (a, b) => {
@@ -19,7 +20,8 @@
       if (!isThing(a) || !isThing(b) || getPrototypeOf(a) !== getPrototypeOf(b)) return false;
       if (Array.isArray(a) !== Array.isArray(b) || Array.isArray(a) && a.length !== b.length) return false;
       const plain = isPlain(a);
-      if (!plain && (brands.some((brand) => types[brand](a) !== types[brand](b)) || typedName(a) !== typedName(b))) return false;
+      if (!plain && (brands.some((brand) => types[brand](a) !== types[brand](b)) || typedName(a) !== typedName(b)))
+        return false;
       const others = pairs.get(a);
       if (others?.has(b)) return true;
       if (others === undefined) pairs.set(a, new Set([b]));

@@ -1,10 +1,12 @@
 // fetch, Request and Response (WHATWG Fetch, without streams and without a page's origin). Takes the classes it builds on
 // and `send`: a request is one call of the runtime's `http.request`, whose guard decides where it may go.
-(function fetch({ utf8 }, { Buffer, Headers, URL, URLSearchParams }, { AbortController, AbortSignal, limitOf, follow }, send) {
+(function fetch({ utf8 }, { Buffer, Headers, URL, URLSearchParams }, aborts, send) {
+  const { AbortController, AbortSignal, limitOf, follow } = aborts;
   const { isView } = ArrayBuffer;
   const NORMAL = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
   const FORBIDDEN = ['CONNECT', 'TRACE', 'TRACK'];
   const EMPTY_STATUSES = [101, 103, 204, 205, 304];
+  const BLANK = { status: 0, statusText: '', url: '', redirected: false, type: 'default' };
   const REDIRECTS = [301, 302, 303, 307, 308];
 
   // A body is null, a text or bytes, with the content type that its kind asks for.
@@ -15,7 +17,8 @@
     if (isView(given)) return [Buffer.from(Buffer.from(given.buffer, given.byteOffset, given.byteLength)), null];
     return [String(given).toWellFormed(), 'text/plain;charset=UTF-8'];
   };
-  const crossing = (body) => body === null ? {} : typeof body === 'string' ? { body } : { bodyBase64: body.toString('base64') };
+  const crossing = (body) => body === null ? {}
+    : typeof body === 'string' ? { body } : { bodyBase64: body.toString('base64') };
   const urlOf = (given) => {
     if (!URL.canParse(given)) throw new TypeError(`Failed to parse URL from ${String(given).slice(0, 200)}`);
     return new URL(given);
@@ -75,9 +78,11 @@
       if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
       super(body);
       const redirect = options.redirect ?? from?.redirect ?? 'follow';
-      if (!['follow', 'manual', 'error'].includes(redirect)) throw new TypeError(`redirect: ${String(redirect)} is none of follow, manual, error`);
+      if (!['follow', 'manual', 'error'].includes(redirect))
+        throw new TypeError(`redirect: ${String(redirect)} is none of follow, manual, error`);
       const signal = options.signal === undefined ? from?.signal : options.signal;
-      if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) throw new TypeError('signal: an AbortSignal is wanted');
+      if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal))
+        throw new TypeError('signal: an AbortSignal is wanted');
       this.#method = method;
       this.#url = url.href;
       this.#headers = headers;
@@ -91,7 +96,8 @@
     get signal() { return this.#signal; }
     clone() {
       if (this.bodyUsed) throw new TypeError('cannot clone: Body has already been read');
-      return new Request(this.url, { method: this.method, headers: this.headers, body: bodyIn(this), redirect: this.redirect, signal: this.signal });
+      const { url, method, headers, redirect, signal } = this;
+      return new Request(url, { method, headers, body: bodyIn(this), redirect, signal });
     }
     get [Symbol.toStringTag]() { return 'Request'; }
     [Symbol.for('nodejs.util.inspect.custom')](depth, options, inspect) {
@@ -100,7 +106,8 @@
   }
   const methodOf = (given) => {
     const text = String(given), upper = text.toUpperCase();
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)) throw new TypeError(`'${text.slice(0, 40)}' is not a valid HTTP method.`);
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text))
+      throw new TypeError(`'${text.slice(0, 40)}' is not a valid HTTP method.`);
     if (FORBIDDEN.includes(upper)) throw new TypeError(`'${text}' HTTP method is unsupported.`);
     return NORMAL.includes(upper) ? upper : text;
   };
@@ -117,9 +124,11 @@
     constructor(given = null, init = {}) {
       const options = init ?? {};
       const status = options.status === undefined ? 200 : Math.trunc(options.status);
-      if (!(status >= 200 && status <= 599)) throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.');
+      if (!(status >= 200 && status <= 599))
+        throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.');
       const [body, type] = bodyOf(given);
-      if (body !== null && EMPTY_STATUSES.includes(status)) throw new TypeError(`Response with status ${status} cannot have a body`);
+      if (body !== null && EMPTY_STATUSES.includes(status))
+        throw new TypeError(`Response with status ${status} cannot have a body`);
       super(body);
       this.#status = status;
       this.#statusText = String(options.statusText ?? '');
@@ -146,10 +155,10 @@
       if (!headers.has('content-type')) headers.set('content-type', 'application/json');
       return new Response(text, { ...init, headers });
     }
-    static error() { return received({ status: 0, statusText: '', url: '', redirected: false, type: 'error' }, null, new Headers()); }
+    static error() { return received({ ...BLANK, type: 'error' }, null, new Headers()); }
     static redirect(url, status = 302) {
       if (!REDIRECTS.includes(status)) throw new RangeError(`Invalid status code ${status}`);
-      return received({ status, statusText: '', url: '', redirected: false, type: 'default' }, null, new Headers({ location: urlOf(url).href }));
+      return received({ ...BLANK, status }, null, new Headers({ location: urlOf(url).href }));
     }
     get status() { return this.#status; }
     get statusText() { return this.#statusText; }
@@ -187,13 +196,15 @@
     signal.throwIfAborted();
     const url = new URL(request.url);
     url.hash = '';
-    const options = { headers: Object.fromEntries(request.headers), redirect: request.redirect, ...crossing(useBody(request)) };
+    const { method, headers, redirect } = request;
+    const options = { headers: Object.fromEntries(headers), redirect, ...crossing(useBody(request)) };
     const limit = limitOf(signal);
     if (limit < Infinity) options.timeoutMs = Math.max(1, Math.ceil(limit - Date.now()));
     let unfollow;
     const aborted = new Promise((_, reject) => { unfollow = follow(signal, () => { reject(signal.reason); }); });
     try {
-      return answered(request, url.href, await Promise.race([send('http.request', [request.method, url.href, options]), aborted]));
+      const answer = send('http.request', [method, url.href, options]);
+      return answered(request, url.href, await Promise.race([answer, aborted]));
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw new TypeError(`fetch failed: ${error?.message ?? error}`, { cause: error });

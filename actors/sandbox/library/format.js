@@ -22,7 +22,9 @@
   };
   const directives = {
     __proto__: null, s: stringOf, j: jsonOf, c: () => '',
-    d: (value) => numeric(value, Number), i: (value) => numeric(value, parseInt), f: (value) => numeric(value, parseFloat),
+    d: (value) => numeric(value, Number),
+    i: (value) => numeric(value, parseInt),
+    f: (value) => numeric(value, parseFloat),
     o: (value, options) => inspect(value, { ...options, showHidden: true, showProxy: true, depth: 4 }),
     O: (value, options) => inspect(value, options),
   };

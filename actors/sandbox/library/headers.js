@@ -23,7 +23,8 @@
 
     constructor(init) {
       if (init === undefined) return;
-      if (init === null || typeof init !== 'object') throw new TypeError('Headers: an object or an iterable of pairs is wanted');
+      if (init === null || typeof init !== 'object')
+        throw new TypeError('Headers: an object or an iterable of pairs is wanted');
       if (init[Symbol.iterator] !== undefined) for (const pair of init) this.append(...pairOf(pair));
       else for (const name of Object.keys(init)) for (const value of [init[name]].flat()) this.append(name, value);
     }

@@ -53,7 +53,8 @@
     }
     return out;
   };
-  const valueOf = (char) => /[a-z]/.test(char) ? char.charCodeAt(0) - 97 : /\d/.test(char) ? char.charCodeAt(0) - 22 : NaN;
+  const valueOf = (char) => /[a-z]/.test(char) ? char.charCodeAt(0) - 97
+    : /\d/.test(char) ? char.charCodeAt(0) - 22 : NaN;
   const unpunycode = (label) => {
     const dash = label.lastIndexOf('-');
     const points = Array.from(dash > 0 ? label.slice(0, dash) : '', (char) => char.charCodeAt(0));
@@ -84,7 +85,8 @@
   const IGNORED = /[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\u{e0100}-\u{e01ef}]/gu;
   const mapped = (text) => {
     let out = '';
-    for (const char of text.replace(IGNORED, '').normalize('NFKC')) out += char.toLowerCase(); // each alone: no final sigma
+    for (const char of text.replace(IGNORED, '').normalize('NFKC')) 
+      out += char.toLowerCase(); // each alone: no final sigma
     return out.normalize('NFKC').replace(IGNORED, '').replace(/[\u3002\uff61]/g, '.');
   };
   // Patterns of whole alphabets are large: they are compiled by the first name that needs them, not with every realm.

@@ -23,7 +23,8 @@
     ? '\\x' + char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')
     : '\\u' + char.charCodeAt(0).toString(16));
   const quoted = (text) => {
-    const quote = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes('`') && !text.includes('${') ? '`' : "'";
+    const quote = !text.includes("'") ? "'" : !text.includes('"') ? '"'
+      : !text.includes('`') && !text.includes('${') ? '`' : "'";
     const body = text.replace(/[\0-\x1f\x7f-\x9f\\]|\p{Cs}/gu, unit);
     return quote + (quote === "'" ? body.replaceAll("'", "\\'") : body) + quote;
   };
@@ -86,7 +87,8 @@
     let kind = types.isGeneratorFunction(value) ? 'GeneratorFunction' : 'Function';
     if (types.isAsyncFunction(value)) kind = `Async${kind}`;
     const own = typeof value.name === 'string' && value.name !== '' ? `: ${value.name}` : ' (anonymous)';
-    return `[${kind}${own}]${name === null ? ' [null prototype]' : ''}${tag !== '' && tag !== kind && tag !== name ? ` [${tag}]` : ''}`;
+    const tagged = tag !== '' && tag !== kind && tag !== name ? ` [${tag}]` : '';
+    return `[${kind}${own}]${name === null ? ' [null prototype]' : ''}${tagged}`;
   };
   const errorText = (error, keys) => {
     const name = error.name === undefined ? 'Error' : String(error.name), message = String(error.message);
@@ -152,10 +154,13 @@
   const anatomy = (ctx, value, level) => {
     const name = className(value);
     const tag = tagOf(value);
-    const names = ctx.showHidden ? ownKeys(value) : ownKeys(value).filter((key) => getOwnPropertyDescriptor(value, key)?.enumerable);
+    const names = ctx.showHidden ? ownKeys(value) : ownKeys(value)
+      .filter((key) => getOwnPropertyDescriptor(value, key)?.enumerable);
     const withoutItems = () => names.filter((key) => typeof key === 'symbol' || !/^(?:0|[1-9]\d{0,9})$/.test(key)
       || key >= 4294967295);
-    const braces = (open, entries, base = '') => ({ base, open, close: open.endsWith('[') ? ']' : '}', entries, keys: names });
+    const braces = (open, entries, base = '') => ({
+      base, open, close: open.endsWith('[') ? ']' : '}', entries, keys: names,
+    });
     const item = (i) => property(ctx, value, String(i), level, true);
     if (isArray(value)) {
       const start = name === 'Array' && tag === '' ? '[' : prefix(name, tag, 'Array', `(${value.length})`) + '[';
@@ -209,11 +214,13 @@
     if (types.isDataView(value))
       return braces(prefix(name, tag === 'DataView' ? '' : tag, 'DataView') + '{',
         () => ['byteLength', 'byteOffset', 'buffer'].map((key) => `${key}: ${inner(value[key])}`));
-    if (types.isWeakMap(value) || types.isWeakSet(value)) return braces(prefix(name, tag, 'Weak') + '{', () => ['<items unknown>']);
+    if (types.isWeakMap(value) || types.isWeakSet(value))
+      return braces(prefix(name, tag, 'Weak') + '{', () => ['<items unknown>']);
     if (types.isBoxedPrimitive(value)) {
       const held = value.valueOf();
       const kind = (typeof held)[0].toUpperCase() + (typeof held).slice(1);
-      const boxed = braces('{', null, `[${kind === 'Bigint' ? 'BigInt' : kind}${name === kind || kind === 'Bigint' ? '' : ` (${name})`}: ${primitive(ctx, held)}]`);
+      const shownKind = kind === 'Bigint' ? 'BigInt' : name === kind ? kind : `${kind} (${name})`;
+      const boxed = braces('{', null, `[${shownKind}: ${primitive(ctx, held)}]`);
       return typeof held === 'string' ? { ...boxed, keys: withoutItems() } : boxed;
     }
     return braces(name === 'Object' && tag === '' ? '{' : prefix(name, tag, 'Object') + '{');
@@ -283,7 +290,8 @@
         const { seen, circular, indent, spent, deepest, ...options } = ctx;
         const given = apply(own, value, [depth, { ...options, depth, stylize: String }, inspect]);
         if (given !== value)
-          return typeof given === 'object' && given !== null ? shown(ctx, given, level) : String(given).replaceAll('\n', `\n${' '.repeat(ctx.indent)}`);
+          return typeof given === 'object' && given !== null ? shown(ctx, given, level)
+            : String(given).replaceAll('\n', `\n${' '.repeat(ctx.indent)}`);
       }
     }
     if (ctx.seen.includes(value)) {
@@ -319,7 +327,8 @@
   const hasOwnText = (value) => typeof value.toString === 'function'
     && (!builtInTexts.includes(value.toString) || typedName(value) !== undefined);
   const inspect = (value, options, depth) => {
-    const wanted = typeof options === 'boolean' ? { showHidden: options, ...(depth === undefined ? {} : { depth }) } : options;
+    const wanted = typeof options !== 'boolean' ? options
+      : { showHidden: options, ...(depth === undefined ? {} : { depth }) };
     const ctx = { ...DEFAULTS, ...(wanted ?? {}), seen: [], circular: new Map(), indent: 0, spent: 0, deepest: 0 };
     if (ctx.depth === Infinity || ctx.depth === undefined) ctx.depth = ctx.depth === undefined ? DEFAULTS.depth : null;
     if (ctx.maxArrayLength === null) ctx.maxArrayLength = Infinity;

@@ -35,12 +35,14 @@
   const headers = once(() => parts.headers());
   const clone = once(() => parts.clone(failures, kinds()));
   const fetching = once(() => {
-    const classes = { Buffer: bytes().Buffer, Headers: headers(), URL: addresses().URL, URLSearchParams: search().URLSearchParams };
+    const { URLSearchParams } = search();
+    const classes = { Buffer: bytes().Buffer, Headers: headers(), URL: addresses().URL, URLSearchParams };
     return parts.fetch(encodings, classes, aborts(), send);
   });
   const util = once(() => {
     const { inspect, ...inspector } = parts.inspect(kinds());
-    return parts.util(failures, kinds(), inspect, parts.format({ inspect, ...inspector }), parts.equality(kinds()), coders());
+    const formats = parts.format({ inspect, ...inspector });
+    return parts.util(failures, kinds(), inspect, formats, parts.equality(kinds()), coders());
   });
 
   // Objects whose properties are made when they are read.

@@ -160,7 +160,8 @@
     if (whole && !SLASHED.includes(target.protocol)) return target.href;
     if (whole || target.host) {
       Object.assign(out, target, { protocol: target.protocol ?? base.protocol });
-      if (whole && !target.host && target.protocol !== 'file:') { // http:path, seen from another protocol: its first part is the host
+      // http:path, seen from another protocol: its first part is the host
+      if (whole && !target.host && target.protocol !== 'file:') {
         const [, host, path] = /^\/*([^/]*)(.*)$/.exec(target.pathname ?? '');
         Object.assign(out, { host, hostname: host, slashes: true, pathname: path || '/' });
       }
@@ -179,7 +180,8 @@
     const host = hostname[0] === '[' ? hostname.slice(1, -1) : hostname;
     const options = { protocol, hostname: host, hash, search, pathname, path: pathname + search, href };
     if (port !== '') options.port = Number(port);
-    if (username !== '' || password !== '') options.auth = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    if (username !== '' || password !== '')
+      options.auth = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
     return options;
   };
   const domainToASCII = (domain) => hosts.parse(String(domain), true) ?? '';

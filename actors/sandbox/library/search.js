@@ -10,7 +10,8 @@
     for (const part of text.split('&')) {
       if (part === '') continue;
       const split = part.indexOf('=');
-      pairs[pairs.length] = split < 0 ? [decode(part), ''] : [decode(part.slice(0, split)), decode(part.slice(split + 1))];
+      pairs[pairs.length] = split < 0 ? [decode(part), '']
+        : [decode(part.slice(0, split)), decode(part.slice(split + 1))];
     }
     return pairs;
   };

@@ -181,7 +181,8 @@
     return record;
   };
   const pathname = (record) => isOpaque(record) ? record.path : record.path.map((part) => '/' + part).join('');
-  const hostname = (record) => record.host === null ? '' : record.port === null ? record.host : `${record.host}:${record.port}`;
+  const hostname = (record) => record.host === null ? ''
+    : record.port === null ? record.host : `${record.host}:${record.port}`;
   const href = (record, { fragment = true, search = true, auth = true } = {}) => {
     let out = record.scheme;
     if (record.host !== null) {
@@ -293,8 +294,9 @@
     toJSON() { return this.href; }
     get [Symbol.toStringTag]() { return 'URL'; }
     [inspectCustom](depth, options, inspect) {
-      const { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash } = this;
-      const shown = { href, origin, protocol, username, password, host, hostname, port, pathname, search, searchParams, hash };
+      const shown = {};
+      for (const name of ['href', 'origin', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname',
+        'search', 'searchParams', 'hash']) shown[name] = this[name];
       return 'URL ' + inspect(shown, options);
     }
 

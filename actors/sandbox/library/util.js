@@ -1,4 +1,5 @@
-// The module `util`, as Node's documentation has it. Takes errors, kinds, inspector, formats, equality and the text coders.
+// The module `util`, as Node's documentation has it. Takes errors, kinds, inspector, formats, equality and
+// the text coders.
 // What `deprecate` has warned of is known to the function it made, and to nobody else.
 (function util({ coded, wrongType }, { types }, inspect, { format, formatWithOptions }, isDeepStrictEqual, coders) {
   const { defineProperty, defineProperties, getOwnPropertyDescriptors, getPrototypeOf, setPrototypeOf } = Object;
@@ -33,7 +34,8 @@
       const callback = needFunction(values.pop(), 'last argument');
       const reason = (error) => error || Object.assign(
         coded(Error, 'ERR_FALSY_VALUE_REJECTION', 'Promise was rejected with falsy value'), { reason: error });
-      Reflect.apply(original, this, values).then((value) => { callback(null, value); }, (error) => { callback(reason(error)); });
+      Reflect.apply(original, this, values).then(
+        (value) => { callback(null, value); }, (error) => { callback(reason(error)); });
     }, 'name', { value: `${original.name}Callbackified`, configurable: true });
   };
   const inherits = (child, parent) => {
@@ -60,7 +62,8 @@
   return {
     ...coders, callbackify, deprecate, format, formatWithOptions, inherits, inspect, isDeepStrictEqual, promisify, types,
     debuglog: () => Object.assign(() => {}, { enabled: false }),
-    stripVTControlCharacters: (text) => String(text).replace(/[\x1b\x9b][[\]()#;?]*(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~]/g, ''),
+    stripVTControlCharacters: (text) => String(text).replace(
+      /[\x1b\x9b][[\]()#;?]*(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~]/g, ''),
     toUSVString: (text) => String(text).toWellFormed(),
     isArray: Array.isArray, isBoolean: is('boolean'), isBuffer: types.isUint8Array, isDate: types.isDate,
     isError: (value) => types.isNativeError(value) || value instanceof Error, isFunction: is('function'),
