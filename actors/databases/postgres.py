@@ -37,7 +37,8 @@ _TOLD: Final = frozenset({"application_name", "search_path", "timezone", "statem
 """Parameters of a DSN that are the server's."""
 _ARGUMENT: Final = re.compile(r"invalid input for query argument \$(\d+)")
 _WANTS_TEXTS: Final = re.compile(r"invalid array element .*expected str, got (?:int|float|bool|dict)\b", re.DOTALL)
-_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError)
+_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+"""Of a connection that is lost; internal ones are what a driver in the middle of a message says then."""
 
 
 class PostgresConnector:
@@ -60,7 +61,7 @@ class PostgresConnector:
             raise Unavailable(f"the database did not answer within {self._seconds:g} s") from None
         except asyncpg.PostgresError as error:
             raise Unavailable(f"the database refuses connections: {error}") from error
-        except (asyncpg.InterfaceError, OSError, ssl.SSLError, ValueError) as error:
+        except (*_ERRORS, ssl.SSLError, ValueError) as error:
             raise Unavailable(f"the database is out of reach: {_words(error)}") from error
         return PostgresSession(connection, shared=self._pgbouncer)
 
@@ -94,7 +95,7 @@ class PostgresConnector:
             for sql in self._init:
                 await connection.execute(sql)
         except BaseException:
-            connection.terminate()
+            _cut(connection)
             raise
         return connection
 
@@ -168,7 +169,7 @@ class PostgresSession:
         except Exception as error:  # of every class, internal ones included
             logger.debug("a connection was cut: %s", error)
         finally:
-            connection.terminate()
+            _cut(connection)
 
     # --- parts ---
 
@@ -238,6 +239,14 @@ class PostgresSession:
         if isinstance(error, _ERRORS):
             return Unavailable(f"the connection to the database failed: {_words(error)}; the outcome is unknown")
         return error
+
+
+def _cut(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Close it at once. The driver leaves the socket of a connection open that its server has given notice to."""
+    transport = connection._transport
+    connection.terminate()
+    if transport is not None:
+        transport.abort()
 
 
 def _texts(values: list[Any]) -> list[Any]:

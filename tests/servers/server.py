@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,12 @@ class Server:
         self.start()
 
     def freeze(self) -> None:
-        """Let it answer nothing; connections stay open."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        """Let it and its children answer nothing; connections stay open."""
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def remove(self) -> None:
         """End it and delete its folder."""
@@ -121,17 +120,32 @@ class Server:
         if os.geteuid() == 0:
             os.chown(path, NOBODY, NOBODY)
 
+    def _signal(self, what: signal.Signals) -> None:
+        assert self.process is not None
+        for pid in (self.process.pid, *_children(self.process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, what)
+
     def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.thaw()
         process, self.process = self.process, None
         if process is None:
             return
-        process.send_signal(signal.SIGCONT)
         process.send_signal(how)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in listed.read_text().split()]
+    return found
 
 
 def program(name: str, *folders: str) -> str:
@@ -147,7 +161,9 @@ def _as_nobody() -> dict[str, Any]:
     def die_with_parent() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    more: dict[str, Any] = {"preexec_fn": die_with_parent, "stdin": subprocess.DEVNULL}
+    more: dict[str, Any] = {"stdin": subprocess.DEVNULL}
+    if threading.current_thread() is threading.main_thread():  # the parent is the thread, which may end before us
+        more["preexec_fn"] = die_with_parent
     if os.geteuid() == 0:
         more |= {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     return more
