@@ -117,3 +117,25 @@ def test_a_long_address_costs_time_in_proportion(library: Any) -> None:
         return [url.pathname, url.search.length, url.hash.length];
         """
     ) == ["/a%20b/", 120_001, 80_001]
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        ("a†--", "xn--a---kp0a"),
+        ("x..ß", "x..xn--zca"),
+        ("≠", "xn--1ch"),
+        ("עברית.co.il", "xn--5dbqzzl.co.il"),
+        ("ي.", "xn--mhb."),
+        ("يa", None),
+        ("1ע.il", None),
+        ("xn--a-yoc", None),
+        ("xn--tešla", None),
+        ("\u200d.example", None),
+        ("xn--1ug.example", None),
+        ("ශ\u0dca\u200dරී", "xn--10cl1a0b660p"),
+        ("\u0646\u0627\u0645\u0647\u200c\u0627\u06cc", "xn--mgba3gch31f060k"),
+    ],
+)
+def test_names_of_other_alphabets(library: Any, host: str, wanted: str | None) -> None:
+    assert library.value(f"URL.parse('https://' + {json.dumps(host)} + '/')?.host ?? null") == wanted
