@@ -22,13 +22,13 @@ from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
 from actors.performance import Performance
-from actors.run_records import RunRecords
+from actors.run_records import RunRecords, describe
 from actors.services import Door, Services
 from actors.sessions.lone import LoneSession
 from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError
 from protocol.flow import Durability, Script
-from protocol.process import Answer, CancelProcess, Failure, ProcessState, RunExpired, StartProcess
+from protocol.process import Answer, CancelProcess, DescribeProcess, Failure, ProcessState, RunExpired, StartProcess
 from protocol.refs import NOBODY
 from protocol.sandbox import ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, Recorded
@@ -74,7 +74,7 @@ class ProcessActor(Actor[Any]):
         self._state, commands = walk.begin(self._state, start.start.first)
         self._carry_out(commands)
 
-    def receive(self, message: Any) -> None:
+    def receive(self, message: Any) -> Any:
         """Everything that can happen to a run."""
         match message:
             case Recorded(number):
@@ -87,10 +87,13 @@ class ProcessActor(Actor[Any]):
                 self._event(walk.CancelAsked(reason))
             case RunExpired():
                 self._event(walk.OutOfTime(self._services.settings.process_seconds))
+            case DescribeProcess():
+                return describe(self._start, self._state)
             case _:
                 ended = self._performance.hear(message)
                 if ended is not None:
                     self._ended(ended)
+        return None
 
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""

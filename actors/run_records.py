@@ -10,10 +10,10 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from actors.walk import StepEnded
+from actors.walk import StepEnded, WalkState
 from protocol.codec import dumps
 from protocol.flow import Durability
-from protocol.process import ProcessState, StartProcess
+from protocol.process import ProcessDescription, ProcessState, StartProcess
 from protocol.refs import Recipient, Ref
 from protocol.tracking import ProcessRecord, Record, StepRecord, TrackerRow
 
@@ -107,6 +107,16 @@ class RunRecords:
             now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
             request.header(b"user-agent"), request.query_string, self._hostname, request.header(b"host"),
         )  # fmt: skip
+
+
+def describe(start: StartProcess, walk: WalkState) -> ProcessDescription:
+    """The run as it is now, for operators."""
+    node, flow, request = walk.node, walk.flow, start.request
+    identity = (node.id, node.label, node.kind) if node is not None else ("", "", "")
+    return ProcessDescription(
+        start.wid, flow.app, flow.name, flow.hash, ProcessState.RUN, *identity, walk.steps, walk.payload,
+        request.method, request.path,
+    )  # fmt: skip
 
 
 def _input(start: StartProcess) -> bytes:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from protocol.errors import NflowError
 from protocol.flow import Durability, Flow, Start
-from protocol.refs import Recipient
+from protocol.refs import Ask, Recipient
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -154,3 +154,29 @@ class ProcessState(Enum):
     END = "end"
     ERROR = "error"
     CANCELLED = "cancelled"
+
+
+class ProcessDescription(NamedTuple):
+    """What a run is doing."""
+
+    wid: str
+    app: str
+    flow: str
+    hash: str
+    """Of the flow's version."""
+    state: ProcessState
+    node: str
+    """Id of the node being done; empty: none yet, or the login."""
+    label: str
+    kind: str
+    steps: int
+    """Nodes stepped onto so far."""
+    payload: bytes
+    """JSON text: what the node being done was given."""
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeProcess(Ask[ProcessDescription]):
+    """Say what the run is doing."""

@@ -68,6 +68,12 @@ def resume(kept: Mapping[str, Any], app: str, flow: str, node: str) -> Suspended
     return run
 
 
+def of_process(kept: Mapping[str, Any], wid: str) -> Suspended | None:
+    """The run that was suspended under this process id."""
+    found = (_read(value) for value in kept.values())
+    return next((run for run in found if run is not None and run.wid == wid), None)
+
+
 def begin_fresh(kept: Mapping[str, Any], app: str, flow: str) -> frozenset[str]:
     """Keys to remove when a run of this flow begins anew, or has ended: empty when none waits."""
     return frozenset((_key(app, flow),)) & kept.keys()
