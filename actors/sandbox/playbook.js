@@ -46,6 +46,8 @@
   const variables = makeVariables(mend);
   const { c, begin, formOf, head, body } = context({ encode, indent }, grow,
     { call, send, log: (level, values) => log(level, values) });
+  // Parts of `c` are made when asked for. In a realm of many runs that is now, or a run's own `Object` might go into them.
+  if (shared) for (const part of [c.request, c.Request(), c.Response(), c.Logger()]) settle(part);
 
   // --- console -------------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,7 @@
   const rooms = [];
   let roomParts;
   const furnish = () => {
-    roomParts ??= { ...loop, settle, console, log, envOf, tableOf: () => ruleTable ??= new FunctionTable(), wall, clock, maxSleep,
+    roomParts ??= { ...loop, settle, shared, console, log, envOf, tableOf: () => ruleTable ??= new FunctionTable(), wall, clock, maxSleep,
       plugins: plugins === '' ? [] : apply(split, plugins, [',']) };
     rooms[rooms.length] = takeSlot()(roomParts);
   };

@@ -2,9 +2,11 @@
 // (`library/library.js`), once per realm, when a script first reaches one of its names.
 (function modules(parts, library) {
   'use strict';
-  const { call, send, local, settle, console } = parts;
+  const { call, send, local, settle, shared, console } = parts;
   const { globals, modules: linked } = library({ call, send, local, settle });
   const { hasOwn } = Object;
+  // They are linked when they are read. In a realm of many runs that is now, or a run's own `Map` might go into them.
+  if (shared) for (const object of [globals, linked]) for (const name in object) object[name];
 
   const require = (name) => {
     const wanted = typeof name === 'string' && name.startsWith('node:') ? name.slice(5) : name;

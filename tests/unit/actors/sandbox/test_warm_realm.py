@@ -314,3 +314,53 @@ def test_every_object_a_script_can_reach_without_making_it_is_frozen(bench: Any)
     own |= {"proto of [object Array].constructor", "proto of [object Array].constructor.prototype"}
     own |= {"proto of [object Generator]", "proto of [object AsyncGenerator]"}  # of the script's own generators
     assert set(loose) <= own
+
+
+SHADOWS = """
+  const say = console.log
+  const evil = (real, name) => {
+    const fake = function (...values) { say('evil ' + name); return new.target ? Reflect.construct(real, values) : real.apply(this, values) }
+    for (const k of Reflect.ownKeys(real)) {
+      const value = real[k]
+      try { Object.defineProperty(fake, k, {value: typeof value === 'function' && k !== 'prototype'
+        ? (...values) => { say('evil ' + name + '.' + String(k)); return value.apply(real, values) } : value}) } catch {}
+    }
+    return fake
+  }
+  const fakes = {}
+  for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(globalThis))) {
+    const real = globalThis[name]
+    if (typeof real === 'function') fakes[name] = evil(real, name)
+  }
+  const define = Object.defineProperty
+  for (const name of Object.keys(fakes)) define(globalThis, name, {value: fakes[name], configurable: true})
+"""
+TOUCHES = (
+    "c.request.headers; c.request.query; c.request.body; c.response.status = 200",
+    "c.Request().userAgent(); c.Request().cookies(); c.Request().basicAuth()",
+    "c.Response().header().get('a'); c.Response().status",
+    "c.Logger().infof('%d', 1)",
+    "c.XML(200, {a: 1})",
+    "c.FormParams(); c.MultipartForm(); c.Bind({})",
+    "vars.set('a', 1); vars.getAll()",
+    "for (const m of ['util', 'url', 'querystring', 'path', 'crypto', 'buffer']) require(m)",
+    "require('util').inspect({a: [1]}); require('querystring').parse('a=1'); new (require('url').URL)('http://ñ/')",
+    "Buffer.from('a').toString('hex'); structuredClone({a: [1]}); new URLSearchParams('a=1').toString()",
+    "new TextEncoder().encode('a'); new Headers({a: 'b'}); new AbortController().signal.aborted",
+    "crypto.createHash('md5').update('a').digest('hex'); uuid(); template('{{.a}}', {a: 1})",
+    "setTimeout(() => {}, 0); queueMicrotask(() => {})",
+    "rule_add_fx('f', () => 1); rule_run({}, {}, 'f() == 1 | a = 1'); clean_json('{}'); find_element('a', {a: 1})",
+    "db.prepare('q'); http.get('u').catch(() => {}); db.query('q').catch(() => {})",
+    "redis_hget('a', 'b').val; set_env('a', 'b'); get_env('a'); time_now_day()",
+)
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_nothing_is_linked_with_what_a_run_put_before_the_built_ins(bench: Any, touch: str) -> None:
+    """Most objects scripts see are made when first asked for: then they must not take up a run's own `Object`."""
+    request = {"headers": {"Cookie": ["a=b"], "Authorization": ["Basic YTpi"]}, "query": [["a", "1"]], "fields": []}
+    for source in (f"{SHADOWS}; try {{ {touch} }} catch {{}}", f"{SHADOWS}; {touch}"):
+        bench.run(source, entry="body", request=request)
+        after = bench.run(f"try {{ {touch} }} catch (e) {{ console.log(e.message) }}", entry="body", request=request)
+        logs = after.result.logs if hasattr(after, "result") else after.logs
+        assert not [text for _, text in logs if "evil" in text]
