@@ -221,7 +221,9 @@ def _go_parts(text: str) -> tuple[dict[str, str], str]:
         case "unix":
             return parts, address or "/tmp/mysql.sock"  # noqa: S108  # where Go's driver looks
         case "tcp" | "tcp4" | "tcp6":
-            host, _, port = address.rpartition(":") if re.search(r"(?:\]|^[^:]*):\d+$", address) else (address, "", "")
+            host, _, port = (
+                address.rpartition(":") if re.search(r"(?:\]|^[^:]*):[^:\]]*$", address) else (address, "", "")
+            )
             return parts | {"host": host.strip("[]"), "port": port}, ""
         case _:
             raise _wrong("MySQL reached by tcp(host:port) or unix(/path)")
