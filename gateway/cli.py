@@ -102,10 +102,11 @@ def check(
 ) -> None:
     """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
     _refuse_intruders()
+    from actors.modules.defaults import default_sources
     from protocol.formats import read
     from protocol.routing import RouteTable
 
-    bad = False
+    bad, modules = False, default_sources()
     flows: list[Flow] = []
     for file in files:
         try:
@@ -114,7 +115,7 @@ def check(
             typer.echo(f"{file}: cannot be read: {error.strerror}", err=True)
             bad = True
             continue
-        reading = read(document, file.stem)
+        reading = read(document, file.stem, modules)
         flows.extend(reading.flows)
         for problem in reading.problems:
             typer.echo(f"{file}: {'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
@@ -141,14 +142,14 @@ def import_(
     _refuse_intruders()
     import asyncio
 
+    from actors.modules.defaults import default_sources
     from gateway.importer import Order, import_into_store
     from protocol.errors import BadDocument, NflowError
-    from protocol.formats import NO_MODULES
 
     settings = _settings(config, None, None)
     order = Order(source, app_, driver, replace, dry_run)
     try:
-        report = asyncio.run(import_into_store(settings, order, NO_MODULES))
+        report = asyncio.run(import_into_store(settings, order, default_sources()))
     except BadDocument as error:
         _refuse(str(error))
     except (NflowError, OSError) as error:
@@ -261,8 +262,10 @@ def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], t
 def _say_what_to_curl(runtime: Runtime) -> None:
     flows = runtime.catalogue.flows
     lines = [f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}"]
-    if not flows:
-        lines.append("  give -a FILE.json or a folder, configure [database_nflow], or bring flows in with `nflow import`")
+    if not flows and not runtime.catalogue.problems:
+        lines.append(
+            "  give -a FILE.json or a folder, configure [database_nflow], or bring flows in with `nflow import`"
+        )
     for flow in flows:
         for start in flow.starts:
             method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from protocol.formats.script import NODE_SCRIPT
+
 _HERE: Final = Path(__file__).parent
 
 
@@ -78,8 +80,9 @@ def default_modules() -> Mapping[str, DefaultModule]:
 
 
 def default_sources() -> Mapping[str, str]:
-    """Name → source, as the graph compiler takes modules."""
-    return {name: _source(kind.file) for name, kind in _KINDS.items()}
+    """Name → source, as the graph compiler takes modules; the node type `template` among them."""
+    named = {name: _source(kind.file) for name, kind in _KINDS.items()}
+    return named | {NODE_SCRIPT + "template": template_node_source()}
 
 
 def template_node_source() -> str:

@@ -17,6 +17,7 @@ import structlog
 
 from actors.catalogue import Catalogue, Flows, FlowsSettings
 from actors.journal import JournalSettings
+from actors.modules.defaults import default_sources
 from actors.nodes.parallel import parallel
 from actors.processes import Admission
 from actors.reach.reach import Reach
@@ -51,7 +52,7 @@ class Assembly:
         self.data = data = Data(settings, self.reach.redis)
         self.cookie = SessionCookie(cookie_settings(settings), time.time)
         self.templates = Templates()
-        self.modules: Mapping[str, str] = {}
+        self.modules = default_sources()
         store, server = settings.store, settings.server
         watched = FlowsSettings(settings.flows.reload_seconds, apps, data.triggers)
 

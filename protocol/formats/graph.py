@@ -18,11 +18,13 @@ from protocol.errors import Problem
 from protocol.flow import Durability, Flow, Node, Script, Start
 from protocol.formats.document import join, show
 from protocol.formats.options import node_options, start_options
-from protocol.formats.script import Place, Source, build, choose_source
+from protocol.formats.script import NODE_SCRIPT, Place, Source, build, choose_source
 
 STARTERS: Final = frozenset({"starter", "httpstart"})
-KNOWN_KINDS: Final = STARTERS | {"js", "gorutine"}
-"""Node types somebody carries out; others answer `Type node not found` when they are reached."""
+KNOWN_KINDS: Final = STARTERS | {
+    "js", "gorutine", "parallel", "http", "db", "mail", "template", "dromedary", "dromedary_callback",
+}  # fmt: skip
+"""Node types the runtime carries out; others are plugins' or answer `Type node not found` when they are reached."""
 FIRST_OUTPUT: Final = "output_1"
 
 _VERB: Final = re.compile(r"[A-Z][A-Z-]{0,30}\Z")
@@ -167,9 +169,14 @@ def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Finding
         findings.error(f"{box.path}.data.name_box", f"must be a string, not {_word(label)}")
         label = ""
     if box.kind not in KNOWN_KINDS:
-        message = f"{show(box.kind)} is not a node type of this release: the run ends there with `Type node not found`"
+        message = f"{show(box.kind)} is no built-in node type: unless a plugin brings it, the run ends there"
         findings.warn(f"{box.path}.data.type", message)
-    script = _script(box, draft, modules, findings) if box.kind == "js" else None
+    script = None
+    if box.kind == "js":
+        script = _script(box, draft, modules, findings)
+    elif (built_in := modules.get(NODE_SCRIPT + box.kind)) is not None and not findings.fatal:
+        place = Place(draft.app, draft.name, box.id, box.outputs)
+        script = build(Source(built_in, "main", module=box.kind), box.data, place)
     options = node_options(box.data, join(box.path, "data"), findings.error) if box.kind not in STARTERS else None
     return Node(box.id, box.kind, label or box.id, box.data, box.outputs, script, options)
 
@@ -281,7 +288,7 @@ def _hash(draft: Draft, boxes: list[_Box], nodes: list[Node]) -> str:
     """What a run's behaviour hangs on, and nothing of the drawing: positions, HTML and classes may change freely."""
     sources = {node.id: node.script.source for node in nodes if node.script is not None}
     content = {
-        box.id: [box.data, box.outputs, sources[box.id] if box.kind == "js" and "script" in box.data else None]
+        box.id: [box.data, box.outputs, sources.get(box.id) if box.kind != "js" or "script" in box.data else None]
         for box in boxes
     }
     return hashlib.sha256(codec.canonical(["manual" if draft.manual else "playbook", content])).hexdigest()

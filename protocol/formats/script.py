@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from protocol import codec
 from protocol.flow import Realm, Script
 from protocol.formats.reach import awaits, changes_built_ins, needs_of, reads_own_data
+
+NODE_SCRIPT: Final = "node:"
+"""Before a node type, the name of the module that does nodes of this type."""
 
 Entry = Literal["main", "body", "async"]
 
