@@ -7,7 +7,6 @@
   const { post, keepTime, outlast, log, maxSleep, clock } = parts;
   const { apply } = Reflect;
   const MOST = 1000; // timers at once
-  const EARLY = 1; // ms: a timer this near is due, as the runtime's clock is not the realm's
   const MAX_DELAY = 0x7fffffff;
   const { then } = Promise.prototype;
   const resolved = Promise.resolve();
@@ -48,7 +47,7 @@
   // Run the timer that is due first, if any is.
   const run = () => {
     const place = earliest();
-    if (place < 0 || list[place].at - clock() > EARLY) return false;
+    if (place < 0 || list[place].at > clock()) return false;
     const timer = list[place];
     if (timer.every === 0) remove(place);
     else timer.at = clock() + timer.every;

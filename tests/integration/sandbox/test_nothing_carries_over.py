@@ -13,6 +13,7 @@ import pytest
 
 from actors.sandbox import frames
 
+FUNCTIONS = ("crm.add",)
 NAMES = ("leak", "payload", "next", "c", "key", "Math", "JSON", "toString", "constructor", "x1", "__proto__", "then")
 OBJECTS = (
     "globalThis", "Object.prototype", "Array.prototype", "Function.prototype", "String.prototype", "Error.prototype",
@@ -21,6 +22,9 @@ OBJECTS = (
     "Object.getPrototypeOf(globalThis)", "Object.getPrototypeOf([].values())", "Object.getPrototypeOf(function* () {})",
     "Object.getPrototypeOf(async function () {})", "((s) => s)`t`", "((s) => s)`t`.raw", "Symbol.for('leak')", "/re/g",
     "Object.getPrototypeOf(Int8Array)", "payload", "vars", "header", "form", "nflow_data", "new Error('e')", "atob",
+    "Object.getPrototypeOf(vars)", "vars.get", "c.request", "c.response", "http", "http.get", "db", "db.query", "setTimeout",
+    "Buffer", "Buffer.prototype", "URL", "URL.prototype", "crypto", "require", "require('util')", "mail", "crm", "crm.add",
+    "Object.getPrototypeOf(http.get('u'))", "redis_hget('k')", "queueMicrotask", "structuredClone", "rule_run",
 )  # fmt: skip
 WRITES = (
     "{o}.{n} = '{v}'",
@@ -48,6 +52,22 @@ WRITES = (
     "for ({n} of ['{v}', 1]);",
     "{n} ??= '{v}'; {n2} ||= {n}",
     "c.Set('{n}', '{v}')",
+    "vars.set('{n}', '{v}'); vars.{n2} = ['{v}']",
+    "set_env('{n}', '{v}'); env.{n2} = '{v}'",
+    "rule_add_fx('{n}', () => '{v}')",
+    "crm.add('{v}').then(() => {{ {n} = '{v}' }})",
+    "setTimeout(() => {{ {n} = '{v}'; {n2} = payload }}, 0)",
+    "const i = setInterval(() => {{ clearInterval(i); {n} = '{v}'; throw '{v}' }}, 1); throw '{v}'",
+    "clearTimeout(setTimeout(() => {{ {n} = '{v}' }}, 1e8)); throw '{v}'",
+    "queueMicrotask(() => {{ {n} = '{v}'; throw '{v}' }})",
+    "http.get('{v}').then((r) => {{ r.{n} = '{v}' }}, (e) => {{ e.{n} = '{v}' }})",
+    "db.transaction(async (tx) => {{ tx.{n} = '{v}'; globalThis.{n2} = tx }})",
+    "db.query('q', {{toJSON() {{ {n} = '{v}'; return 1 }}}})",
+    "payload = {{toJSON() {{ crm.add(1).then(() => {{ {n} = '{v}' }}); setTimeout(() => {{ {n2} = 1 }}); return '{v}' }}}}",
+    "class P extends Promise {{}}; P.all([crm.add('{v}')]).then(() => {{ {n} = '{v}' }})",
+    "const p = crm.add(1); p.then = (f) => {{ {n} = f; f('{v}') }}; await_ = Promise.resolve(p)",
+    "c.response.status = 201; c.response.set('X-{v}', '{v}')",
+    "Buffer.from('{v}').{n} = 1; require('util').inspect.{n} = '{v}'; Buffer.poolSize = 1",
     "c.SetHeader('X-{v}', '{v}')",
     "c.String(200, '{v}')",
     "c.JSON(201, {{{n}: '{v}'}})",
@@ -77,6 +97,15 @@ READS = (
     "say(Symbol.for('{n}') in globalThis)",
     "say(c.Get('{n}'), c.QueryParam('{n}'), c.Response().header().get('X-{v}'))",
     "say(`${{{o}}}`)",
+    "say(vars.getAll(), vars.get('{n}'), vars.has('{n2}'), get_env('{n}'), env)",
+    "say(rule_run({{}}, {{}}, '{n}() == 1 | a = 1'))",
+    "say(await Promise.all([crm.add('{v}'), crm.add(1)])); say(typeof {n})",
+    "await new Promise((done) => setTimeout(done, 0)); say(typeof {n}, typeof {n2})",
+    "say(Object.keys(http), Object.keys(db), Object.keys(crm), Object.keys(require('url')))",
+    "say(Buffer.from('{v}').toString('hex'), new URL('http://a/{v}').pathname, crypto.createHash('md5').update('{v}').digest('hex'))",
+    "say(c.request.headers, c.request.query, c.response.status, c.response.{n})",
+    "say(setTimeout(() => {{}}, 0), setTimeout(() => {{}}, 0))",
+    "try {{ say(await http.get('u')) }} catch (e) {{ say(e.name, e.message, e.{n}) }}",
     "say(JSON.stringify({{a: [1, {{b: 2}}]}}), [1, 2].map((x) => x + 1), 'a-b'.split('-'), {{}} + '')",
     "say(payload, next, vars, header, form, nflow_data, env, wid)",
     "say(new Error('m').stack.split('\\n').length > 1, new Error('m') + '', Object.keys(new Error('m')))",
@@ -146,14 +175,14 @@ def test_a_script_answers_after_any_other_as_it_does_alone(nursery: Any, block: 
         names, objects = random_.sample(NAMES, 2), random_.sample(OBJECTS, 4)
         entry, source = script(random_, names, objects, reads=True)
         before = [script(random_, names, objects, reads=False) for _ in range(random_.randint(1, 3))]
-        alone = nursery.child()
+        alone = nursery.child(functions=FUNCTIONS)
         expected = told(run(alone, entry, source))
         alone.close()
-        used = nursery.child()
+        used = nursery.child(functions=FUNCTIONS)
         for earlier in before:
             if getattr(run(used, *earlier), "discard", False):
                 used.close()
-                used = nursery.child()
+                used = nursery.child(functions=FUNCTIONS)
         got = told(run(used, entry, source))
         again = told(run(used, entry, source))
         used.close()
@@ -162,7 +191,7 @@ def test_a_script_answers_after_any_other_as_it_does_alone(nursery: Any, block: 
 
 
 def test_payloads_of_one_run_are_never_seen_in_another(nursery: Any) -> None:
-    child = nursery.child()
+    child = nursery.child(functions=FUNCTIONS)
     keeper = """
       globalThis.kept = payload; c.Set('kept', payload); arguments.callee.kept = payload
       const later = () => { globalThis.seen = payload; Promise.resolve().then(later) }

@@ -185,6 +185,13 @@ def test_an_interval_runs_until_it_is_cleared(loop: Any) -> None:
     assert result(loop, source) == 3
 
 
+def test_the_shortest_interval_sleeps_too(bench_with: Any) -> None:
+    bench = bench_with(execution_seconds=0.1)
+    bench.reply = lambda name, arguments: wait(arguments[0])
+    bench.done("function main() { let n = 0; const id = setInterval(() => { if (++n === 150) clearInterval(id) }, 1) }")
+    assert len(bench.calls) >= 100
+
+
 def test_an_interval_that_is_never_cleared_ends_by_the_host_calls(bench_with: Any) -> None:
     bench = bench_with(host_calls=10)
     bench.reply = lambda name, arguments: wait(arguments[0])
