@@ -10,7 +10,8 @@ from protocol.formats.reach import changes_built_ins, needs_of
 
 NAMES = {
     "json", "form", "if_equals", "if_major", "js_set_var", "js_foreach", "_js_foreach", "parser_query_param",
-    "mustache", "template", "Validate Login", "ValidateToken1", "Logout", "_end", "twilio_send_sms", "twilio_validate_sms",
+    "mustache", "template", "Validate Login", "ValidateToken1", "Logout", "_end",
+    "twilio_send_sms", "twilio_validate_sms",
 }  # fmt: skip
 
 
