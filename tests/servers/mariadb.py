@@ -1,10 +1,11 @@
-"""MariaDB from Debian's package, in a folder of its own."""
+"""MariaDB from Debian's package, in a folder of its own. It also speaks TLS, under a certificate of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 
+from tests.servers.certificate import self_signed
 from tests.servers.server import Server, program
 
 PASSWORD = "it's:a@secret/"
@@ -25,6 +26,10 @@ class MariaDb(Server):
             "--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0",
         ])
         # fmt: on
+        certificate, key = self_signed("localhost")
+        self.certificate = self.write("server.crt", certificate)
+        self.certificate.chmod(0o644)
+        self.write("server.key", key)
         name = PASSWORD.replace("'", "''")
         self.write(
             "init.sql",
@@ -40,15 +45,16 @@ class MariaDb(Server):
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
             f"--init-file={self.folder}/init.sql", "--performance-schema=off", "--innodb-buffer-pool-size=32M",
             "--innodb-flush-log-at-trx-commit=2", "--max-connections=60", "--default-time-zone=-05:00",
+            f"--ssl-cert={self.folder}/server.crt", f"--ssl-key={self.folder}/server.key",
         ]
         # fmt: on
 
     def ready(self) -> bool:
         return "ready for connections" in self.log() and super().ready()
 
-    def dsn(self, options: str = "parseTime=true") -> str:
+    def dsn(self, options: str = "parseTime=true", *, host: str = "") -> str:
         """Go's form."""
-        return f"nflow:{PASSWORD}@tcp({self.host}:{self.port})/nflow?{options}"
+        return f"nflow:{PASSWORD}@tcp({host or self.host}:{self.port})/nflow?{options}"
 
     def sql(self, sql: str) -> list[list[str]]:
         """What the server itself says, past the code under test."""

@@ -295,3 +295,24 @@ async def test_postgres_with_a_certificate_of_another_name_or_issuer_is_refused(
             with pytest.raises(Unavailable):
                 await database.query("select 1")
         await database.close()
+
+
+async def test_mysql_with_a_certificate_of_another_name_or_issuer_is_refused(mariadb_server: Any) -> None:
+    root = f"&sslrootcert={mariadb_server.certificate}"
+    for options, host, ciphered in (
+        (f"tls=true{root}", "localhost", True),
+        ("tls=skip-verify", "", True),
+        ("tls=preferred", "", True),
+        ("tls=false", "", False),
+        ("parseTime=true", "", False),
+        ("tls=true", "localhost", None),
+        (f"tls=true{root}", "127.0.0.2", None),
+    ):
+        database = make_database("mysql", mariadb_server.dsn(options, host=host))
+        if ciphered is None:
+            with pytest.raises(Unavailable):
+                await database.query("select 1")
+        else:
+            [(_, cipher)] = (await database.query("show session status like 'Ssl_cipher'")).rows
+            assert bool(cipher) is ciphered, options
+        await database.close()
