@@ -1,28 +1,80 @@
-"""The table of fixed endpoints: path → what answers it. Everything else is looked up in the flows."""
+"""The table of fixed endpoints: what this server answers by itself. Everything else is looked up in the flows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from aiohttp import web
+from actors.catalogue import Catalogue
+from actors.functions.caller import SessionView
+from actors.library.versions import Versions
+from actors.processes import Admission
+from gateway.api.administration import Administration
+from gateway.api.execution import Executions
+from gateway.api.monitoring import Monitoring
+from gateway.api.openapi import Documentation
+from gateway.api.plugins import PluginActions, PluginEndpoints
+from gateway.api.processes import Journal, Processes
+from gateway.api.table import Route, Routes
+from gateway.api.workflows import Workflows
+from gateway.exchange import Exchanges
+from gateway.monitoring.health import HealthSources
+from gateway.monitoring.metrics import Metrics
+from gateway.session_cookie import SessionCookie
+from protocol.errors import BadDocument, Problem
+from protocol.flow import Durability, Flow
+from protocol.settings.engine import Api, Monitor
 
-from gateway.monitoring.health import HealthSources, health
-from gateway.monitoring.metrics import CONTENT_TYPE, Metrics
-from gateway.server import Endpoint
-from protocol.codec import go_json
-from protocol.settings.engine import Monitor
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """Whom the API talks to."""
+
+    catalogue: Catalogue
+    admission: Admission
+    exchanges: Exchanges
+    executions: Executions
+    cookie: SessionCookie
+    session: Callable[[str], SessionView]
+    new_wid: Callable[[], str]
+    durability: Durability
+    versions: Versions | None
+    journal: Journal | None
+    plugins: PluginActions | None
 
 
-def endpoints(monitor: Monitor, sources: HealthSources, metrics: Metrics) -> Mapping[str, Endpoint]:
-    """What this server answers by itself."""
+def routes(monitor: Monitor, api: Api, parts: ApiParts, health: HealthSources, metrics: Metrics, base: str) -> Routes:
+    """The table. `base`: the path below which all of it is served; empty: the root."""
+    found: list[Route] = []
+    if api.enabled:
+        processes = Processes(
+            parts.admission, parts.journal, parts.catalogue, parts.exchanges, parts.cookie, parts.session,
+            parts.new_wid, parts.durability,
+        )  # fmt: skip
+        found += Workflows(parts.executions, parts.cookie).routes()
+        found += Administration(parts.catalogue, parts.versions).routes()
+        found += processes.routes()
+        found += PluginEndpoints(parts.plugins).routes()
+    if monitor.enabled:
+        found += Monitoring(monitor.health_check_path, monitor.metrics_path, health, metrics).routes()
+    if api.enabled and api.docs:
+        found += Documentation(tuple(found), base).routes()
+    paths = [route.path for route in found]
+    for key in ("health_check_path", "metrics_path"):
+        if monitor.enabled and paths.count(getattr(monitor, key)) > 1:
+            raise BadDocument([Problem(f"monitor.{key}", "is the path of another endpoint of the server")])
+    return Routes(found)
 
-    async def show_health(request: web.BaseRequest) -> web.Response:
-        status, body = health(sources)
-        return web.Response(status=status, body=go_json(body), content_type="application/json")
 
-    async def show_metrics(request: web.BaseRequest) -> web.Response:
-        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
-
-    if not monitor.enabled:
-        return {}
-    return {monitor.health_check_path: show_health, monitor.metrics_path: show_metrics}
+def hidden(table: Routes, flows: Iterable[Flow]) -> list[Problem]:
+    """Warnings: starts of flows that are never reached, because a fixed endpoint has their path."""
+    return [
+        Problem(
+            f"{flow.name}.{start.node}",
+            f"{start.method} {start.pattern} is never reached: the server answers this path itself",
+            fatal=False,
+        )
+        for flow in flows
+        for start in flow.starts
+        if table.find(start.pattern) is not None
+    ]

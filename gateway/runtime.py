@@ -4,6 +4,10 @@
     async with runtime:
         print(runtime.url)
 
+Or without a port of its own, below a path of an aiohttp application that starts and stops it:
+
+    Runtime(settings, documents, listen=False).attach(app, "/flows")
+
 `start` returns once requests are answered; `stop` drains. The root's giving up is `failed`: the program then exits with
 an error and its orchestrator starts it again.
 """
@@ -20,19 +24,25 @@ from typing import Any, Self
 
 import structlog
 import uvloop
+from aiohttp import web
 
 from actors.catalogue import Catalogue
 from actors.kernel import ChildSpec, System
 from actors.processes import Admission
 from actors.tree import Parts, tree
 from gateway.address import check_address
+from gateway.api.bearer import Bearers
+from gateway.api.desk import Desk
+from gateway.api.embedding import attach, check_prefix
+from gateway.api.execution import Execution, Executions
+from gateway.api.reception import Reception
 from gateway.assembly import Assembly
-from gateway.exchange import ServerSettings
+from gateway.exchange import Exchanges, ServerSettings
 from gateway.monitoring.figures import Figures
 from gateway.monitoring.health import HealthSources
 from gateway.monitoring.kernel_figures import KernelFigures
 from gateway.monitoring.metrics import Metrics, Sources
-from gateway.routes import endpoints
+from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
 from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
@@ -42,8 +52,16 @@ from protocol.settings import Settings
 class Runtime:
     """One runtime on the running loop."""
 
-    def __init__(self, settings: Settings, documents: Mapping[str, Path], apps: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        documents: Mapping[str, Path],
+        apps: tuple[str, ...] | None = None,
+        *,
+        listen: bool = True,
+    ) -> None:
         """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all.
+        `listen` False: no port is opened; see `attach` and `execute`.
 
         Raises BadDocument for a setting that cannot be.
         """
@@ -58,6 +76,13 @@ class Runtime:
         self._new_wid = TimeOrderedIds()
         self.assembly = Assembly(settings, documents, apps, self.catalogue, self.admission, self._new_wid)
         self._parts = self.assembly.parts
+        self._served = _served(settings, listen=listen)
+        self._prefix = ""
+        self._exchanges = Exchanges(self._served, self.admission, self._new_wid, self.assembly.cookie)
+        self._executions = Executions(
+            self.catalogue, self._exchanges, self._new_wid, self._served.durability, self._served.max_body
+        )
+        self._reception: Reception | None = None
         self._log = structlog.get_logger("runtime")
 
     @property
@@ -78,7 +103,8 @@ class Runtime:
 
         Raises UnusableAddress, UnusableStore, or what made the root give up.
         """
-        check_address(self._settings.server.host, self._settings.server.port)
+        if self._served.listen:
+            check_address(self._served.host, self._served.port)
         if self._parts.store is not None:
             await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))
@@ -92,6 +118,32 @@ class Runtime:
         await self.system.stop(2 * drain + 15.0)
         if self._parts.store is not None:
             await self._parts.store.close()
+
+    def attach(self, app: web.Application, prefix: str = "") -> None:
+        """Let an aiohttp application serve the runtime below `prefix`, and start and stop it with itself.
+
+        Call it after adding the application's own routes: those come first. Raises ValueError for a bad prefix.
+        """
+        check_prefix(prefix)
+        self._prefix = prefix
+        attach(app, prefix, lambda: self.reception.handle, self.start, self.stop, self._served.max_body)
+
+    async def execute(self, workflow: str, value: Any = None) -> Execution:
+        """Run a workflow in process, by its app, `app/flow`, or flow, with this first payload (None: an object).
+
+        Raises what the run failed with; an answer with an error status is an `Execution` that says so.
+        """
+        done = await self._executions.execute(self._executions.find(workflow), {} if value is None else value)
+        if done.error is not None:
+            raise done.error
+        return done
+
+    @property
+    def reception(self) -> Reception:
+        """Where requests are handed in. Raises RuntimeError before the start."""
+        if self._reception is None:
+            raise RuntimeError("the runtime is not started")
+        return self._reception
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -108,51 +160,66 @@ class Runtime:
         return self._parts
 
     def _gateway(self) -> ChildSpec:
-        settings, parts = self._settings, self._parts
-        server = settings.server
-        asked = ServerSettings(
-            host=server.host,
-            port=server.port,
-            max_body=server.max_body_mb << 20,
-            keepalive_seconds=min(server.keepalive_seconds, server.header_seconds),
-            body_seconds=server.body_seconds,
-            drain_seconds=server.drain_seconds,
-            durability=settings.store.durability,
-            files_root=settings.files.root,
-            debug=settings.debug.enabled,
-            access_log=server.access_log,
+        settings, served, data = self._settings, self._served, self.assembly.data
+        api, wall = settings.api, time.time
+        parts = ApiParts(
+            self.catalogue, self.admission, self._exchanges, self._executions, self.assembly.cookie, data.session,
+            self._new_wid, served.durability, data.own, self._parts.store, None,
+        )  # fmt: skip
+        table = routes(settings.monitor, api, parts, self._health(), self._metrics(), self._prefix)
+        self.catalogue.hidden = lambda flows: hidden(table, flows)
+        bearers = Bearers(
+            api.admin_token.get_secret_value(), open_execution=api.open_execution, tokens=data.outside or data.own,
+            wall=wall,
+        )  # fmt: skip
+        desk = Desk(bearers, self._exchanges)
+        reception = self._reception = Reception(
+            self.catalogue, self._exchanges, self.figures, table, desk, access_log=served.access_log
         )
-        tracker, store = parts.tracker, parts.store
-        metrics = Metrics(
+        return ChildSpec(
+            "gateway",
+            lambda: Gateway(served, self.admission, reception, self.listening),
+            shutdown_seconds=served.drain_seconds + 1.0,
+        )
+
+    def _health(self) -> HealthSources:
+        store = self._parts.store
+        return HealthSources(
+            self.figures,
+            self.admission,
+            self._parts.pool_figures,
+            lambda: store.state.reason if store is not None else "",
+            time.time,
+            VERSION,
+        )
+
+    def _metrics(self) -> Metrics:
+        parts = self._parts
+        tracker = parts.tracker
+        return Metrics(
             Sources(
                 self.system, self.figures, self.admission, parts.pool_figures, parts.forker_figures,
                 self._kernel,
                 (lambda: tracker.state) if tracker is not None else None, time.time,
             )
         )  # fmt: skip
-        health = HealthSources(
-            self.figures,
-            self.admission,
-            parts.pool_figures,
-            lambda: store.state.reason if store is not None else "",
-            time.time,
-            VERSION,
-        )
-        served = endpoints(settings.monitor, health, metrics)
-        return ChildSpec(
-            "gateway",
-            lambda: Gateway(
-                asked,
-                self.catalogue,
-                self.admission,
-                self.figures,
-                served,
-                self._new_wid,
-                self.listening,
-                self.assembly.cookie,
-            ),
-            shutdown_seconds=server.drain_seconds + 1.0,
-        )
+
+
+def _served(settings: Settings, *, listen: bool) -> ServerSettings:
+    server = settings.server
+    return ServerSettings(
+        host=server.host,
+        port=server.port,
+        max_body=server.max_body_mb << 20,
+        keepalive_seconds=min(server.keepalive_seconds, server.header_seconds),
+        body_seconds=server.body_seconds,
+        drain_seconds=server.drain_seconds,
+        durability=settings.store.durability,
+        files_root=settings.files.root,
+        debug=settings.debug.enabled,
+        access_log=server.access_log,
+        listen=listen,
+    )
 
 
 def run(main: Callable[[], Any]) -> Any:

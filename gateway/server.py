@@ -1,42 +1,29 @@
-"""The HTTP server: one handler for all requests, as an actor so that the tree starts it last and stops it first.
+"""The HTTP server as an actor, so that the tree starts it last and stops it first.
 
-A request is looked up in the fixed endpoints, then in the flows; what becomes of a workflow request is in
-`exchange.py`. Invariant: every accepted request gets exactly one response, also while draining. It talks to the
-admission (a call), the catalogue (a look-up) and to nobody else.
+Invariant: every accepted request gets exactly one response, also while draining. What becomes of a request is the
+reception's (`gateway/api/reception.py`). Without `listen` it opens no port: the program that embeds the runtime hands
+requests to the reception, and only the drain is done here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from time import monotonic
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from aiohttp import web
 
-from actors.catalogue import Catalogue
 from actors.kernel import Actor
 from actors.processes import Admission
-from gateway import statuses
-from gateway.exchange import (
-    SAFE_METHODS,
-    SERVER,
-    UNREADABLE,
-    Exchanges,
-    ServerSettings,
-    error_response,
-    one_line,
-)
-from gateway.monitoring.figures import Figures
-from gateway.session_cookie import SessionCookie
+from gateway.api.reception import Reception
+from gateway.exchange import UNREADABLE, ServerSettings, one_line
 from protocol.errors import Unavailable
 from protocol.process import Failure
 
 LOOK_SECONDS = 0.01
 """Time between two looks whether the last request is done, while draining."""
-Endpoint = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class Listening:
@@ -52,22 +39,12 @@ class Gateway(Actor[None]):
     """The HTTP server."""
 
     def __init__(
-        self,
-        settings: ServerSettings,
-        catalogue: Catalogue,
-        admission: Admission,
-        figures: Figures,
-        endpoints: Mapping[str, Endpoint],
-        new_wid: Callable[[], str],
-        listening: Listening,
-        cookie: SessionCookie,
+        self, settings: ServerSettings, admission: Admission, reception: Reception, listening: Listening
     ) -> None:
         self._settings = settings
-        self._catalogue = catalogue
         self._admission = admission
-        self._figures = figures
-        self._endpoints = endpoints
-        self._exchanges = Exchanges(settings, admission, new_wid, cookie)
+        self._reception = reception
+        self._exchanges = reception.exchanges
         self._listening = listening
         self._runner: web.ServerRunner | None = None
         self._log = structlog.get_logger("gateway")
@@ -76,8 +53,11 @@ class Gateway(Actor[None]):
         """Bind and listen. An address in use is a failed start."""
         settings = self._settings
         self._admission.drain_until = None
+        self._reception.closing = False
+        if not settings.listen:
+            return
         server = web.Server(
-            self._handle,
+            self._reception.handle,
             request_factory=self._request,
             handler_cancellation=True,
             access_log=None,
@@ -98,21 +78,21 @@ class Gateway(Actor[None]):
 
     async def stopping(self) -> None:
         """Close the door, answer whoever is inside, then go. One deadline holds for this and for the runs behind it."""
-        if self._runner is None:
-            return
         runner, self._runner = self._runner, None
+        self._reception.closing = True
         until = self._admission.drain_until = self.context.now() + self._settings.drain_seconds
-        for site in list(runner.sites):
+        for site in list(runner.sites) if runner is not None else ():
             await site.stop()
         await self._quiet(
             lambda: not self._exchanges.arriving, until
         )  # once it is told to close, aiohttp reads no more
-        if runner.server is not None:
+        if runner is not None and runner.server is not None:
             runner.server.pre_shutdown()
         await self._quiet(lambda: not self._exchanges.waiting, until)
         for slot in self._exchanges.waiting:
             slot.tell(Failure(Unavailable("the server is stopping, and the run took too long to wait for")))
-        await runner.cleanup()
+        if runner is not None:
+            await runner.cleanup()
 
     async def _quiet(self, quiet: Callable[[], bool], until: float) -> None:
         """Look again and again: to be told, every request would have to tell."""
@@ -131,42 +111,6 @@ class Gateway(Actor[None]):
         return web.BaseRequest(
             message, payload, protocol, writer, task, protocol._loop, client_max_size=self._settings.max_body
         )
-
-    # --- one request ---
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        figures, began = self._figures, monotonic()
-        figures.active += 1
-        status, workflow = 499, False
-        response: web.StreamResponse
-        try:
-            raw_path, _, query_string = request.raw_path.partition("?")
-            endpoint = self._endpoints.get(raw_path)
-            if endpoint is not None and request.method in SAFE_METHODS:
-                response = await endpoint(request)
-                response.headers["Server"] = SERVER
-            else:
-                match = self._catalogue.table.find(request.method, raw_path)
-                if match is None and "://" in raw_path:  # as proxies are asked, and servers must take it too
-                    raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
-                    match = self._catalogue.table.find(request.method, raw_path)
-                if match is None:
-                    response = error_response(statuses.NOT_FOUND)
-                else:
-                    workflow = True
-                    response = await self._exchanges.answer(request, match, raw_path, query_string)
-            status = response.status
-            if self._runner is None:  # stopping: the client must not send the next one here
-                response.force_close()
-            return response
-        finally:
-            figures.active -= 1
-            seconds = monotonic() - began
-            figures.answered(status, workflow=workflow, seconds=seconds)
-            if self._settings.access_log:
-                self._log.info(
-                    "request", method=request.method, path=request.path, status=status, seconds=round(seconds, 6)
-                )
 
 
 def _end_deaf_connections(site: web.TCPSite, seconds: float) -> None:

@@ -8,7 +8,7 @@ others are kept, so that a run that was suspended can go on with the version it 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -28,7 +28,7 @@ _NO_TRIGGERS: Final = Triggers()
 class Catalogue:
     """The flows and their routes, as of now, and the door to their keeper."""
 
-    __slots__ = ("_recent", "_triggers", "flows", "keeper", "live", "problems", "table", "trigger_files")
+    __slots__ = ("_recent", "_triggers", "flows", "hidden", "keeper", "live", "problems", "table", "trigger_files")
 
     def __init__(self) -> None:
         self.flows: tuple[Flow, ...] = ()
@@ -38,6 +38,8 @@ class Catalogue:
         """App name → what is served of it, in the order of the routes."""
         self.trigger_files = _NO_TRIGGERS
         self.keeper: AnyRef | None = None
+        self.hidden: Callable[[Iterable[Flow]], Iterable[Problem]] = _nothing_hidden
+        """Warnings about starts that the server never asks for: it answers their paths itself."""
         self._recent: OrderedDict[tuple[str, str, str], Flow] = OrderedDict()
         self._triggers: dict[str, Triggers] = {}
 
@@ -94,7 +96,7 @@ class Catalogue:
         self.live = MappingProxyType(dict(live))
         self.table = table
         self.flows = flows
-        self.problems = problems + tuple(table.conflicts)
+        self.problems = (*problems, *table.conflicts, *self.hidden(flows))
         for flow in flows:
             self._recent.setdefault((flow.app, flow.name, flow.hash), flow)
             self._recent.move_to_end((flow.app, flow.name, flow.hash))
@@ -106,6 +108,10 @@ class Catalogue:
         if self.keeper is None:
             raise Unavailable("the flows' keeper has not been started")
         return self.keeper
+
+
+def _nothing_hidden(flows: Iterable[Flow]) -> Iterable[Problem]:
+    return ()
 
 
 def _sound(answer: Installed | Rejected) -> Installed:

@@ -1,0 +1,181 @@
+"""The API's description in OpenAPI 3.1, made of the route table, at `/openapi.json`, and its page at `/docs`.
+
+The page is one document without anything from elsewhere: its policy lets in just its own script and style, by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.api.call import ApiAnswer, Call
+from gateway.api.schemas import SCHEMAS, ref
+from gateway.api.table import REST, Auth, Route
+from gateway.version import VERSION
+
+PATH: Final = "/openapi.json"
+PAGE_PATH: Final = "/docs"
+_PAGE: Final = Path(__file__).with_name("docs.html")
+_SCRIPT: Final = Path(__file__).with_name("docs.js")
+_STYLE: Final = Path(__file__).with_name("docs.css")
+_REASONS: Final = {
+    400: "The request cannot be used; every problem is told with its path",
+    401: "The bearer token is missing or not valid",
+    403: "Administration is off",
+    404: "There is no such thing",
+    408: "The body did not arrive in time, or the run took too much",
+    409: "It cannot be done as things stand, or the id could mean several things",
+    413: "The body is too large",
+    415: "The body must be JSON and say so",
+    500: "The workflow failed",
+    502: "The plugin failed",
+    503: "No room now, or something needed is out of reach: see Retry-After",
+}
+_TAGS: Final = {
+    "workflows": "Run workflows. Every workflow can also be asked at its own path.",
+    "administration": "Install and manage apps, with the admin's token.",
+    "processes": "Runs under way and suspended ones.",
+    "plugins": "What plugins offer over HTTP.",
+    "monitoring": "For operators and their machines.",
+    "documentation": "This description.",
+}
+
+
+class Documentation:
+    """The family of the description itself."""
+
+    def __init__(self, others: Sequence[Route], base: str) -> None:
+        """`base`: the path below which all of it is served; empty: the root."""
+        self._routes = (*others, *self.routes())
+        self._base = base
+        self._body = b""
+        self._page = b""
+        self._policy = ""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Its routes."""
+        return (
+            Route(
+                "GET", PATH, "getDescription", "This description", self.description, "documentation",
+                Auth.NOBODY_ASKED, {200: ("OpenAPI 3.1", {"type": "object"})},
+            ),
+            Route(
+                "GET", PAGE_PATH, "getDocs", "This description as a page", self.page, "documentation",
+                Auth.NOBODY_ASKED, {200: ("The page", None)}, media="text/html",
+            ),
+        )  # fmt: skip
+
+    async def description(self, call: Call) -> ApiAnswer:
+        """Made once."""
+        if not self._body:
+            self._body = ApiAnswer.of(described(self._routes, self._base)).body
+        return ApiAnswer(200, self._body)
+
+    async def page(self, call: Call) -> ApiAnswer:
+        """Made once; small files, read when first asked for."""
+        if not self._page:
+            script, style = _SCRIPT.read_text(encoding="utf-8"), _STYLE.read_text(encoding="utf-8")
+            page = _PAGE.read_text(encoding="utf-8")
+            self._page = page.replace("/*style*/", style).replace("/*script*/", script).encode()
+            self._policy = (
+                f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; "
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            )
+        headers = (
+            ("Content-Security-Policy", self._policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+        )
+        return ApiAnswer(200, self._page, headers, "text/html; charset=utf-8")
+
+
+def described(routes: Sequence[Route], base: str = "") -> dict[str, Any]:
+    """The document for these routes."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        operations = paths.setdefault(route.path.replace(REST, ""), {})
+        operations[route.method.lower()] = _operation(route)
+    tags = {route.tag for route in routes}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "nflow-runtime",
+            "version": VERSION,
+            "description": "The API beside the workflows. Errors are `{code, message}`, with `problems` where there "
+            "are some.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": base or "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items() if name in tags],
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                Auth.EXECUTION.value: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An active, unexpired token of `api_tokens`, or the admin's.",
+                },
+                Auth.ADMIN.value: {"type": "http", "scheme": "bearer", "description": "`[api] admin_token`."},
+                Auth.SESSION.value: {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "nflow_session",
+                    "description": "The session cookie, by its configured name.",
+                },
+            },
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": {str(status): _answer(route, *told) for status, told in sorted(route.answers.items())},
+    }
+    for status in sorted(route.errors):
+        schema = "ExecutionResult" if route.name == "executeWorkflow" else "Error"
+        operation["responses"].setdefault(str(status), _json(_REASONS[status], ref(schema)))
+    if parameters := _parameters(route):
+        operation["parameters"] = parameters
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
+    operation["security"] = [{route.auth.value: []}] if route.auth is not Auth.NOBODY_ASKED else []
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": segment[1:-1].removesuffix(REST), "in": "path", "required": True, "schema": {"type": "string"}}
+        for segment in route.path.split("/")
+        if segment.startswith("{")
+    ]
+    for query in route.query:
+        schema = {"type": "integer", "minimum": 0, "maximum": query.most, "default": query.default}
+        parameters.append({"name": query.name, "in": "query", "description": query.text, "schema": schema})
+    return parameters
+
+
+def _answer(route: Route, text: str, schema: Any) -> dict[str, Any]:
+    if schema is None:
+        return {"description": text, "content": {route.media: {}}} if route.media != "application/json" else {
+            "description": text
+        }  # fmt: skip
+    return _json(text, _schema(schema))
+
+
+def _json(text: str, schema: Any) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _schema(schema: Any) -> Any:
+    return ref(schema) if isinstance(schema, str) else schema
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
