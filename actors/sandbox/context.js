@@ -12,6 +12,7 @@
   const { create, defineProperty, freeze, getOwnPropertyDescriptor, keys: keysOf } = Object;
   const { isArray } = Array;
   const { stringify } = JSON;
+  const fromBase64 = atob; // a script's `atob` is nFlow's, which reads text
   const cookies = parts.cookies();
   const request = parts.request(cookies);
   const answer = parts.answer(cookies, request, grow, call);
@@ -69,7 +70,7 @@
   const basicAuth = () => {
     const found = /^basic +([A-Za-z0-9+/=]+)$/i.exec(header('Authorization'));
     try {
-      const text = found === null ? '' : atob(found[1]);
+      const text = found === null ? '' : fromBase64(found[1]);
       const colon = text.indexOf(':');
       if (colon >= 0) return [text.slice(0, colon), text.slice(colon + 1), true];
     } catch { /* not base64: none */ }

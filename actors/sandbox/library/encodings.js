@@ -8,11 +8,12 @@
   const { toBase64, toHex } = Uint8Array.prototype;
   const fromBase64 = (text) => Uint8Array.fromBase64(text);
   const MAX_ARGUMENTS = 4096;
+  const fromText = atob, toText = btoa; // a script's `atob` is nFlow's, which reads text
 
   // --- texts of one character a byte -----------------------------------------------------------------------------------
 
-  const binaryOf = (bytes) => atob(apply(toBase64, bytes, []));
-  const bytesOfBinary = (binary) => fromBase64(btoa(binary));
+  const binaryOf = (bytes) => fromText(apply(toBase64, bytes, []));
+  const bytesOfBinary = (binary) => fromBase64(toText(binary));
   const latin1 = {
     encode(text) {
       if (!/[^\0-\xff]/.test(text)) return bytesOfBinary(text);

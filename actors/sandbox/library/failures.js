@@ -1,6 +1,7 @@
 // The errors of the library: Node's codes on the language's classes, and the web's named errors. Takes nothing.
 // Scripts tell errors apart by `code` or by `name`; both are what Node's documentation and the web's standards say.
 (function failures() {
+  const refuses = atob; // a script's own `atob` does not
   const MAX_SHOWN = 28; // characters of a wrong value that a message repeats
 
   const coded = (Kind, code, message) => {
@@ -34,7 +35,7 @@
   // DOMException has no name in a realm, but the engine still throws it.
   const domFailure = (message, name) => {
     try {
-      atob('*');
+      refuses('*');
     } catch (error) {
       return new error.constructor(message, name);
     }

@@ -74,6 +74,11 @@ def test_functions_done_where_the_script_runs(bench: Any, realm: str, expression
     assert bench.calls == []
 
 
+def test_nflows_atob_is_the_scripts_and_not_the_librarys(bench: Any) -> None:
+    source = "[atob('w7E='), Buffer.from('w7E=', 'base64').toString('latin1'), (() => { try { structuredClone(() => 1) } catch (e) { return e.name } })()]"
+    assert bench.value(source) == ["ñ", "\xc3\xb1", "DataCloneError"]
+
+
 @pytest.mark.parametrize("path", ["b", "a.x", "a.b.c", "a.b.9", "", "a..b", "toString", "a.__proto__"])
 def test_a_path_that_leads_nowhere_is_thrown(bench: Any, path: str) -> None:
     failed = bench.failed(f"function main() {{ find_element('{path}', {{a: {{b: [1]}}}}) }}")
