@@ -36,8 +36,8 @@ Connection = Any
 """The driver's: compiled, so its types tell only half of it."""
 
 _LEAVE_SECONDS: Final = 3.0
-_DRAINED: Final = 10_000
-"""Rows read of a statement nobody asked for rows; with more the connection is cut."""
+_BATCH: Final = 1_000
+"""Rows read at a time of a statement nobody asked for rows."""
 _FIRST_CLIENT_ERROR: Final = 2000
 """Errors from here on are of the connection, not of the server."""
 _GONE: Final = frozenset({1040, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927})
@@ -165,8 +165,8 @@ class MysqlSession:
     async def execute(self, sql: str, parameters: Sequence[Any]) -> Executed:
         """See Session."""
         read, values = self._read(sql, parameters)
-        columns, rows, affected, last = await self._run(read, values, _DRAINED)
-        return Executed(len(rows) if columns and not read.reads else 0 if columns else affected, last or None)
+        _, _, affected, last = await self._run(read, values, 0)
+        return Executed(0 if read.reads else affected, last or None)
 
     async def begin(self, isolation: Isolation) -> None:
         """See Session."""
@@ -203,7 +203,7 @@ class MysqlSession:
         return read, [plain(value) for value in parameters]
 
     async def _run(self, read: Statement, values: list[Any], most: int) -> tuple[tuple[str, ...], list[Any], int, int]:
-        """Columns, up to `most` rows, rows affected, last id."""
+        """Columns, up to `most` rows (0: none, but to the end), rows affected or read, last id."""
         try:
             return await self._send(_text(read, values), most)
         except errors.MySQLError as error:
@@ -229,8 +229,12 @@ class MysqlSession:
                 self._busy = False
                 return (), [], affected, last
             columns = tuple(column[0] for column in cursor.description)
-            rows = list(await cursor.fetchmany(most))
-            if len(rows) < most:
+            rows = list(await cursor.fetchmany(most)) if most else []
+            if not most:
+                affected = 0
+                while batch := await cursor.fetchmany(_BATCH):
+                    affected += len(batch)
+            if not most or len(rows) < most:
                 await cursor.close()
                 self._busy = False
             return columns, rows, affected, last

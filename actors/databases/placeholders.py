@@ -21,7 +21,8 @@ _NUMBERED: Final = r"\$(?P<number>[0-9]+)(?![A-Za-z0-9_$\u0080-\U0010ffff])"
 _MOST: Final = 65_535
 """Parameters a statement can have, on PostgreSQL; the others are not asked for more."""
 _READING: Final = frozenset({"select", "values", "table", "show", "explain", "describe", "desc", "pragma"})
-_TRACELESS: Final = _READING | {"insert", "update", "delete", "replace", "with", "merge", "truncate", "analyze"}
+_WRITING: Final = frozenset({"insert", "update", "delete", "replace", "merge"})
+_TRACELESS: Final = _READING | _WRITING | {"with", "truncate", "analyze"}
 _TRACES: Final = re.compile(r"set_config|advisory_lock|get_lock|\btemp(?:orary)?\b|(?<!@)@\w+\s*:=|\binto\s+@", re.I)
 _SETTING: Final = frozenset(
     {"set", "reset", "discard", "listen", "unlisten", "prepare", "execute", "deallocate", "load", "use"}
@@ -71,13 +72,11 @@ class Statement(NamedTuple):
     @property
     def reads(self) -> bool:
         """Whether it can be told to be one that only reads."""
-        return self.word in _READING
+        return self.word in _READING or (self.word == "with" and not _WRITING & set(self.words))
 
     @property
     def gives_rows(self) -> bool:
         """Whether one would ask for its rows."""
-        if self.word == "with":
-            return not {"insert", "update", "delete", "merge"} & set(self.words) or "returning" in self.words
         return self.reads or "returning" in self.words
 
     @property

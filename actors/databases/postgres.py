@@ -31,6 +31,8 @@ from protocol.errors import BadDocument, CallRefused, Problem, Unavailable
 logger = logging.getLogger(__name__)
 
 _LEAVE_SECONDS: Final = 3.0
+_UNASKED: Final = 10_000
+"""Rows that a statement may return which nobody asked for rows."""
 _GONE: Final = ("08", "53", "57P", "58", "XX", "28", "3D")
 """Classes of errors (SQLSTATE) that say the server is out of reach, not that the statement is wrong."""
 _TOLD: Final = frozenset({"application_name", "search_path", "timezone", "statement_timeout", "lock_timeout"})
@@ -137,11 +139,13 @@ class PostgresSession:
     async def execute(self, sql: str, parameters: Sequence[Any]) -> Executed:
         """See Session. The id is the first value of a statement that is `RETURNING` one."""
         read = self._read(sql, parameters)
-        most = 1 if read.reads else 0
+        most = _UNASKED + 1 if read.reads else 0
         try:
             records, status = await self._run(sql, parameters, most)
         except Exception as error:
             raise self._sorted_out(error) from error
+        if read.reads and len(records) > _UNASKED:  # cut short, its functions would not have seen all rows
+            raise CallRefused(f"the statement returns more than {_UNASKED} rows: ask for fewer", name="RangeError")
         words = status.split()
         affected = int(words[-1]) if not read.reads and words and words[-1].isdigit() else 0
         last = records[-1][0] if records and "returning" in read.words else None

@@ -187,6 +187,15 @@ async def test_what_a_statement_did_is_counted(stage: Stage, database: PooledDat
         assert returning.last_insert_id == 9
 
 
+async def test_exec_of_a_statement_with_rows_runs_to_its_end(stage: Stage, database: PooledDatabase) -> None:
+    assert (await database.execute(stage.rows(2_500))).rows_affected == 0
+    await database.execute("insert into t (id) values (1)")
+    insert = f"insert into t (id) select n + 1 from ({stage.rows(3_000)}) as r returning id"
+    done = await database.execute(insert)
+    assert done.rows_affected == 3_000
+    assert len(await texts(database)) == 3_001
+
+
 async def test_columns_are_known_and_the_last_of_two_names_counts(database: PooledDatabase) -> None:
     empty = await database.query("select id, s from t")
     assert (empty.columns, empty.rows) == (("id", "s"), [])
