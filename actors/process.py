@@ -85,6 +85,8 @@ class ProcessActor(Actor[Any]):
                     self._event(walk.StepRefused(reason))
             case CancelProcess(reason):
                 self._event(walk.CancelAsked(reason))
+            case RunExpired() if self._start.waits and self._state.steps <= 1:
+                pass  # it waits for as long as its node says
             case RunExpired():
                 self._event(walk.OutOfTime(self._services.settings.process_seconds))
             case DescribeProcess():
@@ -347,22 +349,38 @@ class ProcessActor(Actor[Any]):
     def _node_context(self, command: walk.Perform) -> NodeContext:
         caller = self._caller()
         return NodeContext(
-            caller.wid, caller.tenant, command.previous, command.payload, caller.key, caller, self._branches
-        )
+            caller.wid, caller.tenant, command.previous, command.payload, caller.key, caller, self._branches,
+            waits=self._start.waits and command.previous == "" and command.visit == 1, wait=self._wait,
+        )  # fmt: skip
 
     def _branches(self, nodes: Sequence[str], payload: bytes) -> list[RunBranch]:
         """Begin a run at each of these nodes: each may take an equal share of the steps that are left."""
-        state = self._state
-        share = (state.budget - state.steps) // (len(nodes) + 1)
-        self._state = state._replace(budget=state.budget - share * len(nodes))
-        wid = self._services.new_wid
+        state, wid = self._state, self._services.new_wid
+        if self._start.waits:  # nobody knows how many there will be, so each has what this run had
+            share = state.budget - state.steps
+        else:
+            share = (state.budget - state.steps) // (len(nodes) + 1)
+            self._state = state._replace(budget=state.budget - share * len(nodes))
         return [RunBranch(self._door, self._start, wid(), node, payload, share) for node in nodes]
+
+    def _wait(self) -> str:
+        """Begin a run that waits at this node, with half of the steps that are left."""
+        state, performing, wid = self._state, self._performing, self._services.new_wid()
+        if performing is None:
+            raise NodeError("this node can be done in a run only")
+        share = (state.budget - state.steps) // 2
+        start = entrance.branch_start(self._start, wid, performing.node.id, state.payload, share)
+        self._door.start(start._replace(waits=True))
+        self._state = state._replace(budget=state.budget - share)
+        self._client.forked = wid
+        return wid
 
     def _caller(self) -> Caller:
         start, flow, (node, visit) = self._start, self._start.flow, self._at()
         return Caller(
             start.wid, flow.tenant, flow.app, flow.name, node, start.request, self.session,
             self._services.settings.host_call_seconds, key=f"{start.wid}:{node}:{visit}",
+            variables=start.variables,
         )  # fmt: skip
 
     def _new_records(self) -> RunRecords:

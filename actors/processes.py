@@ -25,7 +25,9 @@ from protocol.refs import Ref
 class Admission:
     """Who may come in, and who is in."""
 
-    __slots__ = ("_spawn", "active", "admitted", "drain_until", "ended", "failed", "limit", "refused", "when_empty")
+    __slots__ = (
+        "_spawn", "active", "admitted", "drain_until", "ended", "failed", "limit", "refused", "waiting", "when_empty",
+    )  # fmt: skip
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -36,6 +38,8 @@ class Admission:
         self.refused = 0
         self.ended = 0
         self.failed = 0
+        self.waiting: set[str] = set()
+        """Ids of runs that wait for something outside (state `wait`): at most half of `limit`."""
         self.when_empty: asyncio.Event | None = None
         self.drain_until: float | None = None
         """Loop time at which the drain is over; set by who begins it. None: nobody said."""
@@ -57,6 +61,12 @@ class Admission:
         if len(self.active) >= self.limit:
             self.refused += 1
             raise Overloaded(f"{self.limit} runs are active (server.max_processes = {self.limit})")
+        if start.waits:
+            most = max(1, self.limit // 2)
+            if len(self.waiting) >= most:
+                self.refused += 1
+                raise Overloaded(f"{most} runs are waiting (half of server.max_processes = {self.limit})")
+            self.waiting.add(start.wid)
         self.admitted += 1
         return self._spawn(start)
 
@@ -65,6 +75,7 @@ class Admission:
         if self.active.pop(wid, None) is None:
             return
         self.ended += 1
+        self.waiting.discard(wid)
         if not well:
             self.failed += 1
         if not self.active and self.when_empty is not None:
@@ -98,6 +109,7 @@ class Processes(Actor[_Sweep]):
     def started(self) -> None:
         """Open the door."""
         self._admission.active.clear()
+        self._admission.waiting.clear()
         self._admission.open(self._begin)
         self.context.after(self._look_seconds, _Sweep())
 
@@ -124,6 +136,8 @@ class Processes(Actor[_Sweep]):
     async def stopping(self) -> None:
         """Drain: no new runs, and those under way may end. The spec's stop deadline bounds the wait."""
         self._admission.close()
+        for wid in tuple(self._admission.waiting):  # what they wait for may come in hours
+            self._admission.cancel(wid, "the runtime is stopping")
         if self._admission.active:
             self._admission.when_empty = asyncio.Event()
             with contextlib.suppress(TimeoutError):

@@ -22,7 +22,8 @@ OWNERS = {
     "quickjs": {"actors/sandbox/vm.py"},
     "_quickjs": {"actors/sandbox/vm.py"},
     "orjson": {"protocol/codec.py"},
-    "pydantic": {f"protocol/settings/{name}.py" for name in ("key", "settings", "engine", "data", "outside", "legacy")},
+    "pydantic": {f"protocol/settings/{name}.py" for name in ("key", "settings", "engine", "data", "outside", "legacy")}
+    | {"actors/plugins/schema.py"},
     "prometheus_client": {"gateway/monitoring/metrics.py"},
     "uvloop": {"gateway/runtime.py"},
     "sqlite3": {"actors/stores/sqlite.py", "actors/databases/sqlite.py"},
@@ -31,8 +32,11 @@ OWNERS = {
     "aiohttp": {
         "gateway/exchange.py",
         "gateway/bodies/files.py",
-        "gateway/routes.py",
         "gateway/server.py",
+        "gateway/runtime.py",
+        "gateway/api/desk.py",
+        "gateway/api/embedding.py",
+        "gateway/api/reception.py",
         "actors/reach/http_client.py",
     },
     "yarl": {"actors/reach/http_client.py"},

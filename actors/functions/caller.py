@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from protocol.process import Request
+from protocol.process import Pairs, Request
 
 
 class SessionView(Protocol):
@@ -105,6 +105,8 @@ class Caller:
     holds: Holds = field(default_factory=Holds)
     key: str = ""
     """Idempotency key of the node's visit: `process:node:visit`."""
+    variables: Pairs = ()
+    """Captured segments of the path."""
 
 
 HostFunction = Callable[[Caller, list[Any]], Awaitable[Any]]

@@ -38,6 +38,10 @@ class NodeContext:
     """The run as host functions see it: its request, its session."""
     branches: Callable[[Sequence[str], bytes], Sequence[Any]] | None = None
     """Makes a branch of each of these first nodes and a payload: see `parallel.py`."""
+    waits: bool = False
+    """This run was begun by `wait`, to wait at this node."""
+    wait: Callable[[], str] | None = None
+    """Begins a run of its own that waits at this node; its process id. Raises Overloaded."""
 
 
 NodeKind = Callable[[Node, NodeContext], Awaitable[Outcome]]

@@ -1,0 +1,1 @@
+"""Plugins and custom steps: what their authors write, how they are found, kept and called. See README.md here."""
