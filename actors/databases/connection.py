@@ -39,7 +39,7 @@ class DatabaseOptions:
 def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None) -> PooledDatabase:
     """A database of this driver (`sqlite3`, `postgres`, `mysql`, and their other names).
 
-    Raises BadDocument for a driver or DSN that cannot be one, or `init` that is no SQL. On the loop.
+    Raises BadDocument for a driver or DSN that cannot be one, or `init` that is no SQL.
     """
     options = options or DatabaseOptions()
     name = texts.driver_named(driver)
