@@ -14,7 +14,7 @@
   const PromisePrototype = Promise.prototype;
   const { then } = PromisePrototype;
   const { isPrototypeOf } = ObjectPrototype;
-  const InternalErrors = InternalError.prototype;
+  const InternalFailure = InternalError, InternalErrors = InternalError.prototype;
   const { includes, replaceAll, slice, split, startsWith, toWellFormed, trim } = String.prototype;
   const { includes: hasName } = Array.prototype;
   const Text = String;
@@ -23,6 +23,15 @@
   const { now: wall } = Date;
   const { now: clock } = performance;
   const settle = harden(shared);
+  const takeSlot = () => {
+    const value = G.__nflow;
+    deleteProperty(G, '__nflow');
+    return value;
+  };
+  const load = (name) => {
+    if (host('load', name, '')[0] !== '1') throw new InternalFailure('out of memory');
+    return takeSlot();
+  };
 
   // --- limits --------------------------------------------------------------------------------------------------------
 
@@ -42,9 +51,14 @@
   };
 
   const loop = makeLoop(host, grow, mend);
-  const { call, local, send } = loop;
+  const { call, send } = loop;
   const variables = makeVariables(mend);
-  const { c, begin, formOf, head, body } = context({ encode, indent }, grow,
+  // What is loaded when it is first used: in a realm of many runs, now.
+  const seldom = (name) => {
+    let made = shared ? load(name) : undefined;
+    return (...given) => (made ??= load(name))(...given);
+  };
+  const { c, begin, formOf, head, body } = context(seldom, { encode, indent }, grow,
     { call, send, log: (level, values) => log(level, values) });
   // Parts of `c` are made when asked for. In a realm of many runs that is now, or a run's own `Object` might go into them.
   if (shared) for (const part of [c.request, c.Request(), c.Response(), c.Logger()]) settle(part);
@@ -137,7 +151,7 @@
   };
 
   const basePrototype = getPrototypeOf(G);
-  const base = new Set(ownKeys(G));
+  const base = new Set(shared ? ownKeys(G) : []); // only a realm of many runs is swept
   const isBase = base.has;
   const baseCount = base.size;
   // Let go of what the run left, and take it away from the global object. False: it cannot be made what it was.
@@ -159,11 +173,6 @@
 
   // `factory` makes a new function of the script's text on each call, so what a run hangs on its function goes with it.
   const scripts = { __proto__: null };
-  const takeSlot = () => {
-    const value = G.__nflow;
-    deleteProperty(G, '__nflow');
-    return value;
-  };
   const install = (key, entry, reached, publishes, changesVars, data, outputs, box, flowName, flowApp) => {
     const wanted = reached === '' ? [] : apply(split, reached, [',']);
     const names = [], makers = [];

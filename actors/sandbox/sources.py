@@ -15,21 +15,18 @@ SLOT: Final = "__nflow"
 """Name of the global property that values of the C interface pass through on their way to the prelude."""
 _HERE: Final = Path(__file__).parent
 _PRELUDE: Final = ("prelude", "gojson", "loop", "variables")
-_CONTEXT: Final = {
-    "cookies": "cookies",
-    "request": "request",
-    "answer": "answer",
-    "xml": "xml",
-    "manual": "manual_context",
-}
+_CONTEXT: Final = ("cookies", "request", "answer")
+_SELDOM: Final = {"xml": "xml", "manual": "manual_context"}
+"""Parts of `c` that are loaded when a run asks for them: a realm of one run pays for all it reads."""
 _ROOMS: Final = ("functions", "rules", "timers", "http", "database")
 
 
 def sources() -> dict[str, str]:
-    """Every expression, by its name: `prelude`, and the rooms."""
+    """Every expression, by its name: `prelude`, the seldom parts of `c`, and the rooms."""
     rooms = {name: _text(f"surface/{name}") for name in _ROOMS}
     library = f"(function (parts) {{ return (\n{_text('surface/modules')})(parts, {library_source()}); }})"
-    return {"prelude": _prelude_source(), **rooms, "library": library}
+    seldom = {part: _text(name) for part, name in _SELDOM.items()}
+    return {"prelude": _prelude_source(), **seldom, **rooms, "library": library}
 
 
 def _prelude_source() -> str:
@@ -44,8 +41,9 @@ def _prelude_source() -> str:
 
 def _context_source() -> str:
     """`c`, of its files: an expression that takes what `context.js` takes after its parts."""
-    parts = ", ".join(f"{part}: {_text(name)}" for part, name in _CONTEXT.items())
-    return f"(...given) => (\n{_text('context')})({{ {parts} }}, ...given)"
+    parts = ", ".join(f"{part}: {_text(part)}" for part in _CONTEXT)
+    seldom = ", ".join(f"{part}: seldom('{part}')" for part in _SELDOM)
+    return f"(seldom, ...given) => (\n{_text('context')})({{ {parts}, {seldom} }}, ...given)"
 
 
 def _text(name: str) -> str:

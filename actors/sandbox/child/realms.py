@@ -50,15 +50,16 @@ class _NotRun(Exception):
 class Realm:
     """One context, linked to the prelude, with the scripts installed in it."""
 
-    __slots__ = ("_code", "_furnish", "_install", "_rooms", "context", "deliver", "due", "finish", "forget", "keys",
-                 "pending", "refused", "run", "runs", "spill", "swept", "unhandled")  # fmt: skip
+    __slots__ = ("_code", "_furnish", "_install", "_rooms", "_serve", "context", "deliver", "due", "finish", "forget",
+                 "keys", "pending", "refused", "run", "runs", "spill", "swept", "unhandled")  # fmt: skip
 
     def __init__(self, engine: Engine, calls: Calls, limits: Limits, *, shared: bool) -> None:
         self.context = context = Context(engine)
         self._code = engine.code
         context.load(engine.code["prelude"])
         link = context.take()
-        context.put_callable(calls.serve)
+        self._serve = calls.serve
+        context.put_callable(self._host)
         longest_sleep = int(limits.host_call_seconds * 1000) or 1
         pick = link(shared, limits.output_bytes, limits.log_bytes, longest_sleep, ",".join(limits.functions))
         self.due, self.deliver, self.unhandled = pick("due"), pick("deliver"), pick("unhandled")
@@ -70,6 +71,16 @@ class Realm:
         self.keys: set[str] = set()
         self.runs = 0
         context.limit_memory(limits.memory_mb << 20)
+
+    def _host(self, kind: str, name: str, arguments: str) -> str:
+        """What the prelude asks for: see `Calls.serve`; `load` leaves a part of it in the slot. Never raises."""
+        if kind != "load":
+            return self._serve(kind, name, arguments)
+        try:
+            self.context.load(self._code[name])
+        except CompileFailed:  # memory has run out
+            return "0"
+        return "1"
 
     def install(self, key: str, script: Script) -> None:
         """Make the script known here by its key, and link the rooms it reaches."""
