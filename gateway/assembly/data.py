@@ -16,6 +16,7 @@ from actors.databases.connection import DatabaseOptions, make_database
 from actors.databases.database import Database
 from actors.functions.database import DatabaseFunctions
 from actors.functions.files import FileFunctions, FileSettings
+from actors.functions.security import SecurityFunctions
 from actors.functions.sessions import SessionFunctions
 from actors.functions.templates import Templates
 from actors.functions.users import Users
@@ -77,6 +78,7 @@ class Data:
             **self.templates.functions(),
             **DatabaseFunctions(self.scripts, self._max_rows).functions(),
             **self._files.functions(),
+            **SecurityFunctions().functions(),
         }
         self.kinds = {"db": DatabaseNode(self.scripts, self._max_rows).run}
 
