@@ -71,6 +71,11 @@ class AnswerStream:
             self.begun = True
         self.finish(b"")
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes, or nothing ever began."""
+        return self._ended or not self.begun
+
     def finish(self, rest: bytes) -> None:
         """The run is over; `rest` is what it answered besides."""
         if self._ended:

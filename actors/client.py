@@ -35,6 +35,11 @@ class Client:
             )
         return self._stream
 
+    @property
+    def told(self) -> bool:
+        """Whether it has its whole reply."""
+        return self._replied and (self._stream is None or self._stream.ended)
+
     def end(self, reply: Answer | Failure, session: str, rest: bytes) -> None:
         """The run is over. `rest` is what it answered beside what it streamed."""
         stream = self._stream

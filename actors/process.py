@@ -30,7 +30,7 @@ from protocol.errors import Crashed, NflowError, NodeError
 from protocol.flow import Durability, Script
 from protocol.process import Answer, CancelProcess, DescribeProcess, Failure, ProcessState, RunExpired, StartProcess
 from protocol.refs import NOBODY
-from protocol.sandbox import ScriptFailed, ScriptResult
+from protocol.sandbox import HostCall, ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, Recorded
 
 
@@ -77,6 +77,8 @@ class ProcessActor(Actor[Any]):
     def receive(self, message: Any) -> Any:
         """Everything that can happen to a run."""
         match message:
+            case ScriptResult() | ScriptFailed() | HostCall():
+                self._heard(message)
             case Recorded(number):
                 if self._records.committed(number):
                     self._event(walk.StepCommitted())
@@ -92,15 +94,14 @@ class ProcessActor(Actor[Any]):
             case DescribeProcess():
                 return describe(self._start, self._state)
             case _:
-                ended = self._performance.hear(message)
-                if ended is not None:
-                    self._ended(ended)
+                self._heard(message)
         return None
 
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""
         self._performance.abandon()
-        self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
+        if not self._client.told:
+            self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
         self._door.left(self._start.wid, well=self._well)
         del self._client, self._performance  # they know this actor: without them it ends with its last reference
 
@@ -117,6 +118,11 @@ class ProcessActor(Actor[Any]):
     def _event(self, event: walk.Event) -> None:
         self._state, commands = walk.advance(self._state, event)
         self._carry_out(commands)
+
+    def _heard(self, message: Any) -> None:
+        ended = self._performance.hear(message)
+        if ended is not None:
+            self._ended(ended)
 
     def _ended(self, result: Any) -> None:
         """What was being done has ended."""

@@ -262,7 +262,9 @@ def _enter(
         visits,
         state.answer,
         state.headers,
-        status=state.status,
+        None,
+        False,
+        state.status,
     )
     if steps > budget:
         state, commands = _fail(state, LimitExceeded("steps of one run", "server.max_steps", state.max_steps))
@@ -327,8 +329,8 @@ def _step(state: WalkState, node: Node, outcome: str, payload: bytes, *, suspend
         ends = ProcessState.END
     visit = state.visits[node.id]
     return StepEnded(
-        node, target or "", outcome, payload, visit, state.steps, wait=state.durable, attempt=state.attempt, ends=ends
-    )
+        node, target or "", outcome, payload, visit, state.steps, state.durable, state.attempt, ends
+    )  # fmt: skip
 
 
 def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tuple[Command, ...]]:
@@ -337,7 +339,7 @@ def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, t
         answer, headers = _told(state, event)
     state = WalkState(
         state.flow, state.max_steps, state.budget, state.durable, event.payload, node, state.previous, state.steps,
-        state.visits, answer, headers, status=event.status or state.status,
+        state.visits, answer, headers, None, False, event.status or state.status,
     )  # fmt: skip
     if event.suspends:
         offered = frozenset(target for target in node.outputs.values() if target is not None)
