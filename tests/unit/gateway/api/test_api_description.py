@@ -1,0 +1,110 @@
+"""The description at /openapi.json says what the route table serves, in valid OpenAPI 3.1.
+
+The schema it is held against is the one the OpenAPI Initiative publishes (2022-10-07, Apache License 2.0).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from gateway.api.openapi import described
+from gateway.api.table import Auth, Routes
+from gateway.routes import ApiParts, routes
+from protocol.errors import BadDocument
+from protocol.settings.engine import Api, Monitor
+
+NOTHING: Any = None
+PARTS = ApiParts(*[NOTHING] * len(ApiParts.__dataclass_fields__))
+OFFICIAL = Path(__file__).parents[3] / "data" / "openapi_3_1_schema.json"
+
+
+def table(monitor: Monitor | None = None, api: Api | None = None) -> Routes:
+    return routes(monitor or Monitor(), api or Api(), PARTS, NOTHING, NOTHING, "")
+
+
+def document() -> dict[str, Any]:
+    """As it goes over the wire."""
+    return dict(json.loads(json.dumps(described(table().routes, "/flows"))))
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def strings(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, held in value.items():
+            yield key, held
+            yield from strings(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from strings(held)
+
+
+def test_the_description_is_valid_openapi() -> None:
+    validator = jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()))
+    assert [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(document())] == []
+
+
+def test_every_schema_in_it_is_valid_and_every_reference_leads_somewhere() -> None:
+    told = document()
+    for schema in told["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+    for key, value in strings(told):
+        if key == "$ref":
+            assert value.removeprefix("#/components/schemas/") in told["components"]["schemas"]
+
+
+def test_the_table_and_the_description_name_the_same_endpoints() -> None:
+    served = {(route.method, route.path.replace("...", "")): route for route in table().routes}
+    told = {(method, path): operation for method, path, operation in operations()}
+    assert told.keys() == served.keys()
+    for key, route in served.items():
+        operation = told[key]
+        assert operation["security"] == ([] if route.auth is Auth.NOBODY_ASKED else [{route.auth.value: []}])
+        assert set(operation["responses"]) == {str(each) for each in (*route.answers, *route.errors)}
+        assert ("requestBody" in operation) is (route.body is not None)
+        names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+        assert names == re.findall(r"\{(\w+)", route.path)
+
+
+def test_operations_have_names_of_their_own_and_known_tags() -> None:
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(names) == len(set(names))
+    tags = {tag["name"] for tag in document()["tags"]}
+    assert {tag for _, _, operation in operations() for tag in operation["tags"]} == tags
+
+
+def test_what_the_manuals_promise_is_there() -> None:
+    promised = {
+        ("POST", "/api/workflow/{id}"), ("GET", "/api/admin/workflows"), ("GET", "/api/admin/workflows/{id}"),
+        ("PUT", "/api/admin/workflows/{id}"), ("DELETE", "/api/admin/workflows/{id}"),
+        ("POST", "/api/admin/workflows/{id}/rollback"), ("POST", "/api/plugin/{plugin}/{action}"),
+        ("GET", "/api/processes"), ("GET", "/api/processes/{id}"), ("GET", "/api/processes/{id}/state"),
+        ("POST", "/api/processes/{id}/step"), ("DELETE", "/api/processes/{id}"), ("GET", "/health"),
+        ("GET", "/metrics"),
+    }  # fmt: skip
+    assert promised <= {(method, path) for method, path, _ in operations()}
+
+
+def test_configured_paths_are_the_ones_described_and_may_not_be_taken_twice() -> None:
+    paths = {route.path for route in table(Monitor(health_check_path="/live")).routes}
+    assert "/live" in paths
+    assert "/health" not in paths
+    with pytest.raises(BadDocument, match=r"monitor\.metrics_path"):
+        table(Monitor(metrics_path="/openapi.json"))
+
+
+def test_what_is_switched_off_is_not_served() -> None:
+    assert table(api=Api(docs=False)).find("/openapi.json") is None
+    assert {route.tag for route in table(api=Api(enabled=False)).routes} == {"monitoring"}
+    assert table(Monitor(enabled=False), Api(enabled=False)).routes == ()
