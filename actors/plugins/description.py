@@ -50,7 +50,7 @@ def describe(found: Found) -> list[Description]:
         return [_alone(found, thing)]
     described = [_object(found, candidate) for candidate in _plugins(thing)]
     loose = [member for member in vars(thing).values() if tags_of(member) and not inspect.isclass(member)]
-    own = [member for member in loose if getattr(member, "__module__", thing.__name__) == thing.__name__]
+    own = [member for member in loose if _is_own(member, thing)]
     if own or not described:
         if not described:
             described = [Description(found.name, found.origin)]
@@ -90,12 +90,18 @@ def _plugins(module: ModuleType) -> list[Any]:
         for name, member in vars(module).items()
         if inspect.isclass(member)
         and issubclass(member, Plugin)
-        and member.__module__ == module.__name__
+        and _is_own(member, module)
         and member not in made
         and not name.startswith("_")
         and not inspect.isabstract(member)
     }
     return [*instances.values(), *classes.values()]
+
+
+def _is_own(member: Any, module: ModuleType) -> bool:
+    """Whether it is the module's, or its package's, and not just imported there."""
+    home = str(getattr(member, "__module__", None) or module.__name__)
+    return home == module.__name__ or home.startswith(f"{module.__name__}.")
 
 
 def _object(found: Found, candidate: Any) -> Description:

@@ -65,9 +65,8 @@ class PluginKeeper(Actor[Any]):
 
     def released(self) -> None:
         """After a kill, which cannot wait, it closes behind the actor."""
-        if self._starting is not None or not self._plugin.trouble:
-            self._starting, starting = None, self._starting
-            _behind(self._plugin, starting)
+        starting, self._starting = self._starting, None
+        self._plugin.drop(starting)
 
     def _attempted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
@@ -81,7 +80,10 @@ class PluginKeeper(Actor[Any]):
 
     async def _closed(self) -> None:
         starting, self._starting = self._starting, None
-        await _ended(self._plugin, starting)
+        if starting is not None and not starting.done():
+            starting.cancel()
+            await asyncio.wait((starting,))
+        await self._plugin.close()
 
 
 def keeper_spec(plugin: LivePlugin) -> ChildSpec:
@@ -90,15 +92,3 @@ def keeper_spec(plugin: LivePlugin) -> ChildSpec:
         plugin.name, partial(PluginKeeper, plugin), shutdown_seconds=3 * plugin.limits.close_seconds + 2.0,
         mailbox=Mailbox(capacity=16), backoff=Backoff(0.1, 5.0),
     )  # fmt: skip
-
-
-async def _ended(plugin: LivePlugin, starting: asyncio.Task[None] | None) -> None:
-    if starting is not None and not starting.done():
-        starting.cancel()
-        await asyncio.wait((starting,))
-    await plugin.close("the runtime is stopping")
-
-
-def _behind(plugin: LivePlugin, starting: asyncio.Task[None] | None) -> None:
-    task = asyncio.ensure_future(_ended(plugin, starting))
-    plugin.closing = task  # the loop itself holds tasks weakly

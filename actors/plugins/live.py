@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -29,6 +28,7 @@ from protocol.errors import CallRefused, NflowError, Unavailable
 from protocol.plugins import PluginFailed
 
 _FRAMES: Final = 6
+_DOWN: Final = "the runtime is starting or stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LivePlugin:
         self.closing: asyncio.Task[None] | None = None
         """Closes it behind a keeper that was killed."""
         self._home: Home | None = None
-        self._reason = "the runtime is starting or stopping"
+        self._reason = _DOWN
         self._retry_at = 0.0
 
     @property
@@ -78,6 +78,9 @@ class LivePlugin:
 
     async def start(self) -> None:
         """Start it. Raises what its start raised, Overdue too; nothing is left open then."""
+        if self.closing is not None:
+            await asyncio.wait((self.closing,))
+            self.closing = None
         plugin = self.description.plugin
         home = Home(self.name, self.limits.threads, self.limits.waiting)
         if plugin is not None:
@@ -89,12 +92,29 @@ class LivePlugin:
                 raise
         self._home = home
 
-    async def close(self, why: str) -> None:
+    async def close(self) -> None:
         """Take no more calls, close it and what it left open. Never raises."""
         home, self._home = self._home, None
-        self._reason = why
-        if home is None:
-            return
+        self._reason = _DOWN
+        if home is not None:
+            await self._closed(home)
+
+    def drop(self, starting: asyncio.Task[None] | None) -> None:
+        """Take no more calls at once, and close it behind the caller, who cannot wait. A later start waits for it."""
+        home, self._home = self._home, None
+        self._reason = _DOWN
+
+        async def dropped() -> None:
+            if starting is not None:
+                starting.cancel()
+                await asyncio.wait((starting,))
+            if home is not None:
+                await self._closed(home)
+
+        if home is not None or starting is not None:
+            self.closing = asyncio.ensure_future(dropped())
+
+    async def _closed(self, home: Home) -> None:
         plugin = self.description.plugin
         if plugin is not None:
             try:
@@ -107,7 +127,7 @@ class LivePlugin:
         """Its start failed, and is tried again in that time."""
         told = f"took longer than {self.limits.start_seconds:g} s" if isinstance(error, Overdue) else ""
         self._reason = f"its start failed: {told or type(error).__name__}"
-        self._retry_at = monotonic() + again_seconds
+        self._retry_at = asyncio.get_running_loop().time() + again_seconds
         self._log("plugin did not start", None if told else error, again_seconds=round(again_seconds, 2), reason=told)
 
     # --- calls ---
@@ -115,7 +135,7 @@ class LivePlugin:
     def home(self) -> Home:
         """Raises Unavailable while it is not started."""
         if self._home is None:
-            wait = max(1.0, self._retry_at - monotonic())
+            wait = max(1.0, self._retry_at - asyncio.get_running_loop().time())
             raise Unavailable(f"plugin {self.name} is not available: {self._reason}", retry_after=wait)
         return self._home
 

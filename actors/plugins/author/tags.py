@@ -87,7 +87,7 @@ def tags_of(candidate: Any) -> tuple[Tag, ...]:
 def _tagging(tag: Tag) -> Callable[[F], F]:
     def put(tagged: F) -> F:
         target: Any = tagged.__func__ if isinstance(tagged, staticmethod | classmethod) else tagged
-        named = tag if tag.name else Tag(tag.role, target.__name__, tag.plain, tag.seconds)
+        named = tag if tag.name or tag.role == "node" else Tag(tag.role, target.__name__, tag.plain, tag.seconds)
         setattr(target, TAGS, (*getattr(target, TAGS, ()), named))
         return tagged
 
