@@ -12,7 +12,9 @@ import contextlib
 import resource
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
+from weakref import ref
 
 from actors.sandbox.child.calls import Calls
 from actors.sandbox.child.names import Names
@@ -50,16 +52,33 @@ class _NotRun(Exception):
 class Realm:
     """One context, linked to the prelude, with the scripts installed in it."""
 
-    __slots__ = ("_code", "_furnish", "_install", "_rooms", "_serve", "context", "deliver", "due", "finish", "forget",
-                 "keys", "pending", "refused", "run", "runs", "spill", "swept", "unhandled")  # fmt: skip
+    __slots__ = (
+        "__weakref__",
+        "_code",
+        "_furnish",
+        "_install",
+        "_rooms",
+        "context",
+        "deliver",
+        "due",
+        "finish",
+        "forget",
+        "keys",
+        "pending",
+        "refused",
+        "run",
+        "runs",
+        "spill",
+        "swept",
+        "unhandled",
+    )
 
     def __init__(self, engine: Engine, calls: Calls, limits: Limits, *, shared: bool) -> None:
         self.context = context = Context(engine)
         self._code = engine.code
         context.load(engine.code["prelude"])
         link = context.take()
-        self._serve = calls.serve
-        context.put_callable(self._host)
+        context.put_callable(_host(ref(self), calls.serve))
         longest_sleep = int(limits.host_call_seconds * 1000) or 1
         pick = link(shared, limits.output_bytes, limits.log_bytes, longest_sleep, ",".join(limits.functions))
         self.due, self.deliver, self.unhandled = pick("due"), pick("deliver"), pick("unhandled")
@@ -72,13 +91,11 @@ class Realm:
         self.runs = 0
         context.limit_memory(limits.memory_mb << 20)
 
-    def _host(self, kind: str, name: str, arguments: str) -> str:
-        """What the prelude asks for: see `Calls.serve`; `load` leaves a part of it in the slot. Never raises."""
-        if kind != "load":
-            return self._serve(kind, name, arguments)
+    def load(self, name: str) -> str:
+        """Leave a part of the prelude in the slot; `1`, or `0` when memory has run out."""
         try:
             self.context.load(self._code[name])
-        except CompileFailed:  # memory has run out
+        except CompileFailed:
             return "0"
         return "1"
 
@@ -92,6 +109,18 @@ class Realm:
         self.context.load(script.bytecode)
         self._install(key, *script.install)
         self.keys.add(key)
+
+
+def _host(realm: ref[Realm], serve: Callable[[str, str, str], str]) -> Callable[[str, str, str], str]:
+    """What a realm asks for: see `Calls.serve`, and `load`. It must not hold the realm, which would never be freed."""
+
+    def host(kind: str, name: str, arguments: str) -> str:
+        if kind != "load":
+            return serve(kind, name, arguments)
+        asking = realm()
+        return "0" if asking is None else asking.load(name)
+
+    return host
 
 
 class Realms:

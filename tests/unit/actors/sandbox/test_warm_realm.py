@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -364,3 +366,36 @@ def test_nothing_is_linked_with_what_a_run_put_before_the_built_ins(bench: Any, 
         after = bench.run(f"try {{ {touch} }} catch (e) {{ console.log(e.message) }}", entry="body", request=request)
         logs = after.result.logs if hasattr(after, "result") else after.logs
         assert not [text for _, text in logs if "evil" in text]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "sleep(0)",
+        "http.get('u').catch(() => {})",
+        "Promise.reject(1)",
+        "c.XML(200, {}); c.request",
+        "throw 1",
+        "require('util')",
+    ],
+)
+def test_a_used_realm_is_freed_without_the_collector(bench: Any, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """A sandbox has none: it would touch, and so copy, the pages it shares."""
+    made: list[weakref.ref[realms.Realm]] = []
+    make = realms.Realm.__init__
+
+    def remembered(realm: realms.Realm, *given: Any, **options: Any) -> None:
+        made.append(weakref.ref(realm))
+        make(realm, *given, **options)
+
+    monkeypatch.setattr(realms.Realm, "__init__", remembered)
+    gc.disable()
+    try:
+        for _ in range(5):
+            bench.run(source, entry="body", realm="fresh")
+        alive = [realm for realm in made if realm() is not None]
+    finally:
+        gc.enable()
+    assert len(made) >= 5
+    assert len(alive) == 1, "the spare one"
