@@ -113,8 +113,9 @@ def describe(start: StartProcess, walk: WalkState) -> ProcessDescription:
     """The run as it is now, for operators."""
     node, flow, request = walk.node, walk.flow, start.request
     identity = (node.id, node.label, node.kind) if node is not None else ("", "", "")
+    state = ProcessState.WAIT if start.waits and walk.steps <= 1 else ProcessState.RUN
     return ProcessDescription(
-        start.wid, flow.app, flow.name, flow.hash, ProcessState.RUN, *identity, walk.steps, walk.payload,
+        start.wid, flow.app, flow.name, flow.hash, state, *identity, walk.steps, walk.payload,
         request.method, request.path,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The `nflow` command: serve, check, import, versions, doctor, version.
+"""The `nflow` command: serve, check, import, versions, plugins, doctor, version.
 
 Heavy imports stay inside the commands that need them.
 
@@ -190,6 +190,19 @@ def versions(
         typer.echo(f"nflow: app {app_!r} has no {f'version {show}' if show else 'versions'} in our store", err=True)
         raise typer.Exit(1)
     typer.echo("\n".join(lines))
+
+
+@app.command()
+def plugins(config: Config = None) -> None:
+    """List the plugins and what they offer. Exit code 1 when a server would not start with them."""
+    _refuse_intruders()
+    from gateway.assembly.plugins import listing, plugin_roster
+
+    found = plugin_roster(_settings(config, None, None))
+    typer.echo("\n".join(listing(found)))
+    for problem in found.problems:
+        typer.echo(f"{'error' if problem.fatal else 'warning'}: {problem}", err=True)
+    raise typer.Exit(1 if any(problem.fatal for problem in found.problems) else 0)
 
 
 @app.command()

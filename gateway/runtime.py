@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,9 +59,11 @@ class Runtime:
         apps: tuple[str, ...] | None = None,
         *,
         listen: bool = True,
+        plugins: Sequence[Any] = (),
     ) -> None:
         """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all.
-        `listen` False: no port is opened; see `attach` and `execute`.
+        `listen` False: no port is opened; see `attach` and `execute`. `plugins`: objects, classes and tagged functions
+        of the program's own, beside those of the folder and of installed packages.
 
         Raises BadDocument for a setting that cannot be.
         """
@@ -74,7 +76,7 @@ class Runtime:
         self.figures = Figures(time.time())
         self.listening = Listening()
         self._new_wid = TimeOrderedIds()
-        self.assembly = Assembly(settings, documents, apps, self.catalogue, self.admission, self._new_wid)
+        self.assembly = Assembly(settings, documents, apps, self.catalogue, self.admission, self._new_wid, plugins)
         self._parts = self.assembly.parts
         self._served = _served(settings, listen=listen)
         self._prefix = ""
@@ -164,7 +166,8 @@ class Runtime:
         api, wall = settings.api, time.time
         parts = ApiParts(
             self.catalogue, self.admission, self._exchanges, self._executions, self.assembly.cookie, data.session,
-            self._new_wid, served.durability, data.own, self._parts.store, None,
+            self._new_wid, served.durability, data.own, self._parts.store,
+            self.assembly.plugins,
         )  # fmt: skip
         table = routes(settings.monitor, api, parts, self._health(), self._metrics(), self._prefix)
         self.catalogue.hidden = lambda flows: hidden(table, flows)

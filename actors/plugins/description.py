@@ -23,6 +23,8 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z", re.ASCII)
 _SCRIPT_NAME: Final = re.compile(r"[A-Za-z$][A-Za-z0-9_$]{0,63}\Z", re.ASCII)
 _THENABLE: Final = frozenset({"then", "constructor", "prototype", "toJSON", "toString", "valueOf", "hasOwnProperty"})
 """Members that would make a plugin's object something else to JavaScript."""
+_KEYS: Final = frozenset({"plugins", "folder", "start_seconds", "close_seconds", "threads"})
+"""A table `[plugin.NAME]` of such a plugin could not be written."""
 _ARGUMENTS: Final = {"node": (1,), "action": (1, 0)}
 
 
@@ -194,6 +196,8 @@ def _check_names(described: Description) -> None:
     if not isinstance(name, str) or not _NAME.match(name):
         say(Problem(origin, f"{name!r} is no name for a plugin: letters, digits, - and _ are"))
         return
+    if name in _KEYS:
+        say(Problem(origin, f"{name} is a key of [plugin]; choose another name for the plugin"))
     for wire in described.functions:
         for part in wire.split("."):
             if not _SCRIPT_NAME.match(part) or part in _THENABLE or wire.count(".") > 1:

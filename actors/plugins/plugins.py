@@ -7,12 +7,13 @@ starts and closes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+import inspect
+import math
+from typing import Any, Final, Literal, NamedTuple
 
 from actors.entrance import Authenticator, Verdict
 from actors.functions.caller import Caller, Functions, HostFunction
-from actors.kernel import ChildSpec
+from actors.kernel import ChildSpec, Intensity, Supervisor
 from actors.nodes.registry import NodeContext, NodeKind, Outcome, Registry
 from actors.plugins.author.context import Context
 from actors.plugins.author.results import NodeResult, Redirect, Response, User
@@ -27,7 +28,8 @@ from protocol.errors import NodeError
 from protocol.flow import Node
 from protocol.plugins import ActionCaller, ActionInfo, NoSuchAction, PluginFailed
 
-_DEFAULT_LIMITS = PluginLimits()
+_DEFAULT_LIMITS: Final = PluginLimits()
+_CALM: Final = Intensity(5, 10.0)
 
 
 class PluginState(NamedTuple):
@@ -65,6 +67,11 @@ class Plugins:
     def children(self) -> list[ChildSpec]:
         """The keepers, for a supervisor that starts them in order and stops them in reverse."""
         return [keeper_spec(each) for each in self._plugins.values()]
+
+    def child(self) -> ChildSpec:
+        """That supervisor."""
+        keepers = self.children()
+        return ChildSpec("plugins", lambda: Supervisor(keepers, intensity=_CALM), shutdown_seconds=math.inf)
 
     # --- for scripts ---
 
@@ -128,18 +135,15 @@ class Plugins:
 
     # --- for clients ---
 
-    def actions(self) -> Iterable[ActionInfo]:
+    def actions(self) -> tuple[ActionInfo, ...]:
         """All actions, for the API's description."""
-        for each in self._plugins.values():
-            for name, entry in each.description.actions.items():
-                summary, _, rest = (entry.function.__doc__ or "").strip().partition("\n")
-                taken, given = entry.input, entry.output
-                yield ActionInfo(
-                    each.name, name, summary.strip(), rest.strip(),
-                    taken.schema if taken is not None else None, given.schema if given is not None else None,
-                )  # fmt: skip
+        return tuple(
+            action_info(each.name, name, entry)
+            for each in self._plugins.values()
+            for name, entry in each.description.actions.items()
+        )
 
-    async def act(self, plugin: str, action: str, caller: ActionCaller, body: Any) -> Any:
+    async def act(self, plugin: str, action: str, body: Any, caller: ActionCaller) -> Any:
         """Do an action: a JSON value. `body`: the request's JSON value, None without one.
 
         Raises NoSuchAction, BadDocument (the body does not fit, with paths), CallRefused (the plugin's own no),
@@ -156,6 +160,16 @@ class Plugins:
         seen = Caller("", caller.tenant, "", "", "", caller.request, LoneSession(), seconds, key=caller.key)
         arguments = (body,) if entry.fits(1) else ()
         return each.value(entry.name, await each.call(entry, arguments, Context(seen, home, seconds)))
+
+
+def action_info(plugin: str, name: str, entry: Entry) -> ActionInfo:
+    """An action as its docstring and its types describe it."""
+    summary, _, rest = (inspect.getdoc(entry.function) or "").partition("\n")
+    taken, given = entry.input, entry.output
+    return ActionInfo(
+        plugin, name, summary.strip(), rest.strip(),
+        taken.schema if taken is not None else None, given.schema if given is not None else None,
+    )  # fmt: skip
 
 
 def _host_function(each: LivePlugin, entry: Entry) -> HostFunction:

@@ -16,12 +16,8 @@ from actors.plugins.discovery import Found, chosen, load, sources
 from actors.plugins.schema import configuration, secrets
 from actors.sandbox.child.names import OF_THE_RUN, ROOMS
 from protocol.errors import BadDocument, Problem
+from protocol.formats.graph import KNOWN_KINDS
 
-NODE_KINDS: Final = frozenset(
-    {"starter", "httpstart", "js", "gorutine", "http", "db", "mail", "template", "parallel"}
-    | {"dromedary", "dromedary_callback"}
-)
-"""Types of nodes that are nFlow's, or ours."""
 _LANGUAGE: Final = """
     main Array ArrayBuffer Atomics BigInt Boolean DataView Date Error Function Infinity Intl Iterator JSON Map Math NaN
     Number Object Promise Proxy Reflect RegExp Set SharedArrayBuffer String Symbol WeakMap WeakRef WeakSet globalThis
@@ -129,7 +125,7 @@ def _clashes(described: Sequence[Description]) -> list[Problem]:
         if plain & {wire.partition(".")[0] for wire in each.functions if "." in wire}:
             problems.append(Problem(each.origin, f"{each.name} cannot be a function and an object of scripts"))
         for kind, looked in each.nodes.items():
-            if kind in NODE_KINDS:
+            if kind in KNOWN_KINDS:
                 problems.append(Problem(each.origin, f"nodes of type {kind} are the runtime's own ({looked.where})"))
             elif kind in kinds:
                 owner, where = kinds[kind]

@@ -10,8 +10,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -19,6 +20,7 @@ from actors.catalogue import Catalogue, Flows, FlowsSettings
 from actors.journal import JournalSettings
 from actors.modules.defaults import default_sources
 from actors.nodes.parallel import parallel
+from actors.plugins.plugins import Plugins
 from actors.processes import Admission
 from actors.reach.reach import Reach
 from actors.sandbox.pool import PoolSettings
@@ -28,6 +30,7 @@ from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
 from gateway.assembly.data import Data, cookie_settings
 from gateway.assembly.outside import reach_settings
+from gateway.assembly.plugins import make_plugins, plugin_kinds
 from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
 from protocol.sandbox import Limits
@@ -46,8 +49,11 @@ class Assembly:
         catalogue: Catalogue,
         admission: Admission,
         new_wid: Callable[[], str],
+        given: Sequence[Any] = (),
     ) -> None:
-        """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all."""
+        """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all.
+        `given`: plugins the program hands in."""
+        self.plugins = plugins = make_plugins(settings, given)
         self.reach = Reach(reach_settings(settings))
         self.data = data = Data(settings, self.reach.redis)
         self.cookie = SessionCookie(cookie_settings(settings), time.time)
@@ -67,7 +73,7 @@ class Assembly:
             catalogue=catalogue,
             admission=admission,
             run=_run(settings),
-            limits=_limits(settings),
+            limits=_limits(settings, plugins),
             pool=_pool(settings),
             realm=server.realm,
             new_wid=new_wid,
@@ -77,11 +83,21 @@ class Assembly:
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
             doors=(*self.reach.children(), *data.keepers),
-            keepers=data.services,
+            keepers=(*data.services, plugins.child()),
             flows=flows,
-            functions={**data.functions, **self.reach.functions(self.templates.mustache, data.read_file)},
-            kinds={"parallel": parallel, **data.kinds, **self.reach.kinds(data.page(self.templates.go))},
+            functions={
+                **data.functions,
+                **self.reach.functions(self.templates.mustache, data.read_file),
+                **plugins.functions(),
+            },
+            kinds={
+                "parallel": parallel,
+                **data.kinds,
+                **self.reach.kinds(data.page(self.templates.go)),
+                **plugin_kinds(plugins, server.process_seconds),
+            },
             session=data.session,
+            authenticator=plugins.authenticator(),
             retention=RetentionDays(store.process_days, store.step_days, store.tracker_days),
             retention_seconds=store.sweep_minutes * 60,
             drain_seconds=server.drain_seconds,
@@ -105,7 +121,7 @@ def _run(settings: Settings) -> RunSettings:
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, plugins: Plugins) -> Limits:
     server, vm_pool = settings.server, settings.vm_pool
     return Limits(
         memory_mb=vm_pool.max_memory_mb,
@@ -116,6 +132,7 @@ def _limits(settings: Settings) -> Limits:
         host_calls=server.max_host_calls,
         # A belt: each call has its own deadline in the server.
         host_call_seconds=max(server.host_call_seconds, settings.ai.timeout_seconds + 1.0),
+        functions=plugins.script_names(),
     )
 
 

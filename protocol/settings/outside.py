@@ -64,3 +64,6 @@ class Plugin(Section):
 
     plugins: Texts = setting((), "plugins to load, by name; empty: all that are found")
     folder: str = setting("plugins", "folder of plugin files, relative to the working directory")
+    start_seconds: Seconds = setting(10.0, "deadline of one plugin's start, seconds")
+    close_seconds: Seconds = setting(5.0, "deadline of its close, seconds")
+    threads: Positive = setting(8, "threads of one plugin, for its functions that are not async")

@@ -109,6 +109,7 @@ def test_a_broken_file_is_named_with_its_line_and_what_it_raised(
         ("x = 1", "holds no Plugin and nothing tagged"),
         ("class P(Plugin):\n name = 'no good'", "'no good' is no name for a plugin"),
         ("class P(Plugin):\n name = 5", "5 is no name for a plugin"),
+        ("class P(Plugin):\n name = 'threads'", "threads is a key of [plugin]"),
         ("class P(Plugin):\n @function('a b')\n async def f(self): 1", "a script cannot call 'p.a b'"),
         ("class P(Plugin):\n @function\n async def then(self): 1", "a script cannot call 'p.then'"),
         ("class P(Plugin):\n name='my-p'\n @function\n async def f(self): 1", "a script cannot call 'my-p.f'"),

@@ -363,18 +363,18 @@ CLIENT = ActionCaller(request(), "acme", "token", "key-1")
 async def test_an_action_takes_the_body_and_returns_the_answer(write: Write, up: Up) -> None:
     write(p=ACTIONS)
     plugins = await up()
-    assert await plugins.act("p", "order", CLIENT, {"item": "pen", "count": 4}) == {"total": 8}
-    assert await plugins.act("p", "any-thing", CLIENT, [1]) == {"got": [1]}
-    assert await plugins.act("p", "nothing", CLIENT, {"ignored": 1}) is None
-    assert await plugins.act("p", "who", CLIENT, None) == ["acme", "key-1", "", "POST"]
+    assert await plugins.act("p", "order", {"item": "pen", "count": 4}, CLIENT) == {"total": 8}
+    assert await plugins.act("p", "any-thing", [1], CLIENT) == {"got": [1]}
+    assert await plugins.act("p", "nothing", {"ignored": 1}, CLIENT) is None
+    assert await plugins.act("p", "who", None, CLIENT) == ["acme", "key-1", "", "POST"]
     with pytest.raises(CallRefused, match="sold out"):
-        await plugins.act("p", "refuse", CLIENT, {})
+        await plugins.act("p", "refuse", {}, CLIENT)
 
 
 async def test_a_body_that_does_not_fit_is_told_with_every_path(write: Write, up: Up) -> None:
     write(p=ACTIONS)
     with pytest.raises(BadDocument) as bad:
-        await (await up()).act("p", "order", CLIENT, {"count": "many"})
+        await (await up()).act("p", "order", {"count": "many"}, CLIENT)
     assert sorted(problem.path for problem in bad.value.problems) == ["body.count", "body.item"]
 
 
@@ -382,7 +382,7 @@ async def test_a_body_that_does_not_fit_is_told_with_every_path(write: Write, up
 async def test_only_tagged_methods_are_actions(write: Write, up: Up, plugin: str, name: str) -> None:
     write(p=ACTIONS)
     with pytest.raises(NoSuchAction) as refused:
-        await (await up()).act(plugin, name, CLIENT, None)
+        await (await up()).act(plugin, name, None, CLIENT)
     assert isinstance(refused.value, Refusal)
 
 
