@@ -58,7 +58,9 @@ def routes(monitor: Monitor, api: Api, parts: ApiParts, health: HealthSources, m
     if monitor.enabled:
         found += Monitoring(monitor.health_check_path, monitor.metrics_path, health, metrics).routes()
     if api.enabled and api.docs:
-        found += Documentation(tuple(found), base).routes()
+        found += Documentation(
+            tuple(found), base, parts.plugins.actions if parts.plugins is not None else tuple
+        ).routes()
     paths = [route.path for route in found]
     for key in ("health_check_path", "metrics_path"):
         if monitor.enabled and paths.count(getattr(monitor, key)) > 1:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from gateway.api.call import ApiAnswer, Call
+from gateway.api.plugins import CALL_PLUGIN
 from gateway.api.schemas import SCHEMAS, ref
 from gateway.api.table import REST, Auth, Route
 from gateway.version import VERSION
+from protocol.plugins import ActionInfo
 
 PATH: Final = "/openapi.json"
 PAGE_PATH: Final = "/docs"
@@ -47,9 +50,10 @@ _TAGS: Final = {
 class Documentation:
     """The family of the description itself."""
 
-    def __init__(self, others: Sequence[Route], base: str) -> None:
-        """`base`: the path below which all of it is served; empty: the root."""
+    def __init__(self, others: Sequence[Route], base: str, actions: Callable[[], Sequence[ActionInfo]]) -> None:
+        """`base`: the path below which all of it is served; empty: the root. `actions`: what plugins offer."""
         self._routes = (*others, *self.routes())
+        self._actions = actions
         self._base = base
         self._body = b""
         self._page = b""
@@ -71,7 +75,7 @@ class Documentation:
     async def description(self, call: Call) -> ApiAnswer:
         """Made once."""
         if not self._body:
-            self._body = ApiAnswer.of(described(self._routes, self._base)).body
+            self._body = ApiAnswer.of(described(self._routes, self._base, self._actions())).body
         return ApiAnswer(200, self._body)
 
     async def page(self, call: Call) -> ApiAnswer:
@@ -92,12 +96,17 @@ class Documentation:
         return ApiAnswer(200, self._page, headers, "text/html; charset=utf-8")
 
 
-def described(routes: Sequence[Route], base: str = "") -> dict[str, Any]:
-    """The document for these routes."""
+def described(routes: Sequence[Route], base: str = "", actions: Sequence[ActionInfo] = ()) -> dict[str, Any]:
+    """The document for these routes, and for each action of a plugin by itself."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operations = paths.setdefault(route.path.replace(REST, ""), {})
         operations[route.method.lower()] = _operation(route)
+    for call in routes:
+        if call.name == CALL_PLUGIN:
+            for action in actions:
+                path = f"/api/plugin/{quote(action.plugin, safe='')}/{quote(action.name, safe='')}"
+                paths[path] = {"post": _action(call, action)}
     tags = {route.tag for route in routes}
     return {
         "openapi": "3.1.0",
@@ -147,6 +156,29 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
     operation["security"] = [{route.auth.value: []}] if route.auth is not Auth.NOBODY_ASKED else []
     return operation
+
+
+def _action(call: Route, action: ActionInfo) -> dict[str, Any]:
+    operation = _operation(call)
+    del operation["parameters"]
+    operation["operationId"] = f"{call.name}.{action.plugin}.{action.name}"
+    operation["summary"] = action.summary or f"{action.plugin}: {action.name}"
+    if action.description:
+        operation["description"] = action.description
+    taken, given = _own(action, "input", action.input_schema), _own(action, "output", action.output_schema)
+    operation["requestBody"] = {
+        "required": action.input_schema is not None,
+        "content": {"application/json": {"schema": taken}},
+    }
+    operation["responses"]["200"] = _json("What the action returned", given)
+    return operation
+
+
+def _own(action: ActionInfo, part: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """A plugin's schema as a resource of its own, so that its `#/$defs` lead into itself."""
+    if schema is None:
+        return {}
+    return {"$id": f"urn:nflow:plugin:{quote(action.plugin)}:{quote(action.name)}:{part}", **schema}
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:

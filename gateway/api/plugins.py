@@ -17,6 +17,7 @@ from protocol.errors import AskError, CallRefused, LimitExceeded, NflowError
 from protocol.plugins import ActionCaller, ActionInfo, NoSuchAction
 from protocol.process import Request
 
+CALL_PLUGIN: Final = "callPlugin"
 _MOST_MESSAGE: Final = 500
 
 
@@ -46,7 +47,7 @@ class PluginEndpoints:
         """Its routes."""
         return (
             Route(
-                "POST", "/api/plugin/{plugin}/{action}", "callPlugin", "Have a plugin do one of its actions", self.act,
+                "POST", "/api/plugin/{plugin}/{action}", CALL_PLUGIN, "Have a plugin do one of its actions", self.act,
                 "plugins", Auth.EXECUTION, {200: ("What the action returned", "PluginOutput")},
                 (400, 401, 404, 408, 413, 502, 503), body="PluginInput",
             ),

@@ -168,6 +168,6 @@ SCHEMAS: Final[dict[str, Any]] = {
             "components": {"type": "object"},
         }
     ),
-    "PluginInput": {"type": "object"},
+    "PluginInput": {"description": "What the action takes; none, where it takes nothing."},
     "PluginOutput": {"description": "What the action returned."},
 }

@@ -18,6 +18,7 @@ from gateway.api.openapi import described
 from gateway.api.table import Auth, Routes
 from gateway.routes import ApiParts, routes
 from protocol.errors import BadDocument
+from protocol.plugins import ActionInfo
 from protocol.settings.engine import Api, Monitor
 
 NOTHING: Any = None
@@ -32,6 +33,14 @@ def table(monitor: Monitor | None = None, api: Api | None = None) -> Routes:
 def document() -> dict[str, Any]:
     """As it goes over the wire."""
     return dict(json.loads(json.dumps(described(table().routes, "/flows"))))
+
+
+ACTIONS = (
+    ActionInfo(
+        "mail", "send", "Send one", "With care.", {"$ref": "#/$defs/M", "$defs": {"M": {"type": "object"}}}, None
+    ),
+    ActionInfo("odd one", "a/b", "", "", None, {"type": "string"}),
+)
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -82,6 +91,22 @@ def test_operations_have_names_of_their_own_and_known_tags() -> None:
     assert len(names) == len(set(names))
     tags = {tag["name"] for tag in document()["tags"]}
     assert {tag for _, _, operation in operations() for tag in operation["tags"]} == tags
+
+
+def test_each_action_of_a_plugin_is_described_with_its_own_schemas() -> None:
+    told = json.loads(json.dumps(described(table().routes, "", ACTIONS)))
+    assert not list(jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text())).iter_errors(told))
+    send, odd = told["paths"]["/api/plugin/mail/send"]["post"], told["paths"]["/api/plugin/odd%20one/a%2Fb"]["post"]
+    assert (send["summary"], send["description"], send["operationId"]) == (
+        "Send one",
+        "With care.",
+        "callPlugin.mail.send",
+    )
+    schema = send["requestBody"]["content"]["application/json"]["schema"]
+    assert jsonschema_rs.validator_for(schema).is_valid({})
+    assert not jsonschema_rs.validator_for(schema).is_valid(5)
+    assert odd["responses"]["200"]["content"]["application/json"]["schema"]["type"] == "string"
+    assert odd["requestBody"]["required"] is False
 
 
 def test_what_the_manuals_promise_is_there() -> None:
