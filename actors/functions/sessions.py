@@ -1,8 +1,9 @@
 """Session functions of scripts: `set_session`, `get_session`, … and the profile of who is logged in (Go: syncsession).
 
 A profile is kept as Go kept it: as JSON text in the session `auth_session` under `profile`. Whenever one appears where
-there was none, the session gets a new id, so that nobody can log a browser into a session he planted there. The maps
-the runtime itself keeps are out of scripts' reach. Talks to the caller's session.
+there was none, and when it goes, the session gets a new id: nobody can log a browser into a session he planted there,
+and a cookie of before a logout is worth nothing. The maps the runtime itself keeps are out of scripts' reach. Talks to
+the caller's session.
 """
 
 from __future__ import annotations
@@ -111,8 +112,13 @@ class SessionFunctions:
         return await profile_of(caller.session) is not None
 
     async def delete_profile(self, caller: Caller, arguments: list[Any]) -> None:
-        """Log out."""
-        await caller.session.remove(PROFILE_MAP, (PROFILE_KEY,))
+        """Log out. What is waiting in the session's forms goes too: the next to log in here may be somebody else."""
+        session = caller.session
+        if await profile_of(session) is not None:
+            await session.delete(suspended.MAP)
+            await session.delete(FORM_MAP)
+            await session.rotate()  # a cookie of before means nothing any more
+        await session.remove(PROFILE_MAP, (PROFILE_KEY,))
 
 
 def _name(given: Arguments) -> str:
