@@ -169,7 +169,7 @@ def test_an_unknown_node_type_is_served_and_warned_of() -> None:
     assert result.flows[0].nodes["a"].kind == "teleport"
     (problem,) = result.problems
     assert problem.path == "drawflow.Home.data.a.data.type"
-    assert "Type node not found" in problem.message
+    assert '"teleport" is no built-in node type' in problem.message
     assert not problem.fatal
 
 
