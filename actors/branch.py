@@ -7,8 +7,21 @@ import asyncio
 from actors.entrance import branch_start
 from actors.kernel import ReplySlot
 from actors.services import Door
+from actors.walk import WalkState
 from protocol.errors import RunCancelled
 from protocol.process import AnswerBegun, CancelProcess, Failure, Reply, StartProcess
+
+
+def shared(state: WalkState, branches: int, *, unbounded: bool = False) -> tuple[int, WalkState]:
+    """The steps each of so many branches may take, an equal share of those that are left, and what the run has then.
+
+    `unbounded`: nobody knows how many branches there will be, so each may take what the run has.
+    """
+    left = state.budget - state.steps
+    if unbounded:
+        return left, state
+    share = left // (branches + 1)
+    return share, state._replace(budget=state.budget - share * branches)
 
 
 class RunBranch:

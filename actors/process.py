@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors import entrance, walk
-from actors.branch import RunBranch
+from actors.branch import RunBranch, shared
 from actors.client import Client
 from actors.entrance import Entrance, Verdict
 from actors.farewell import Farewell, log_start, settle
@@ -361,24 +361,16 @@ class ProcessActor(Actor[Any]):
 
     def _branches(self, nodes: Sequence[str], payload: bytes) -> list[RunBranch]:
         """Begin a run at each of these nodes: each may take an equal share of the steps that are left."""
-        state, wid = self._state, self._services.new_wid
-        if self._start.waits:  # nobody knows how many there will be, so each has what this run had
-            share = state.budget - state.steps
-        else:
-            share = (state.budget - state.steps) // (len(nodes) + 1)
-            self._state = state._replace(budget=state.budget - share * len(nodes))
+        share, self._state = shared(self._state, len(nodes), unbounded=self._start.waits)
+        wid = self._services.new_wid
         return [RunBranch(self._door, self._start, wid(), node, payload, share) for node in nodes]
 
     def _wait(self) -> str:
-        """Begin a run that waits at this node, with half of the steps that are left."""
-        state, performing, wid = self._state, self._performing, self._services.new_wid()
-        if performing is None:
-            raise NodeError("this node can be done in a run only")
-        share = (state.budget - state.steps) // 2
-        start = entrance.branch_start(self._start, wid, performing.node.id, state.payload, share)
+        """Begin a run that waits at this node; its process id."""
+        (share, state), wid = shared(self._state, 1), self._services.new_wid()
+        start = entrance.branch_start(self._start, wid, self._at()[0], state.payload, share)
         self._door.start(start._replace(waits=True))
-        self._state = state._replace(budget=state.budget - share)
-        self._client.forked = wid
+        self._state, self._client.forked = state, wid
         return wid
 
     def _caller(self) -> Caller:

@@ -30,7 +30,7 @@ ERRORS = playbook(
         },
         "throws": js("function main() {\n  // SOURCE\n  throw new TypeError('boom <b>');\n}", "a", field="shown"),
         "broken": js("function main() { SOURCE"),
-        "unknown": {"data": {"type": "dromedary", "dromedary_name": "x"}, "outputs": {}},
+        "unknown": {"data": {"type": "unheard_of"}, "outputs": {}},
         "empty": {"data": {"type": "js"}, "outputs": {}},
         "late": js("async function main() { await null; throw new Error('later') }"),
     },
@@ -75,7 +75,7 @@ def test_a_script_that_does_not_compile_says_where(errors: Server) -> None:
 
 def test_an_unknown_node_type_is_an_error_when_it_is_reached(errors: Server) -> None:
     answer = errors.get("/fail/unknown")
-    assert (answer.status, answer.json()) == (500, {"error": "Type node not found", "type": "dromedary"})
+    assert (answer.status, answer.json()) == (500, {"error": "Type node not found", "type": "unheard_of"})
 
 
 def test_a_start_node_cannot_be_a_step(errors: Server) -> None:
