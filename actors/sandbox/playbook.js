@@ -120,6 +120,7 @@
     form: formOf,
     header: () => request?.headers ?? {},
     env: envOf,
+    config: () => ({}), // Go hides each of its fields
     nflow_data: ownData,
     dromedary_data: ownData,
     nflow_endpoint: () => request?.endpoint ?? '',

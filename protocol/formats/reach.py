@@ -44,6 +44,8 @@ _GLOBALS: Final = {
     "form": _FORM,
     "header": _HEADERS,
     "env": frozenset({"env"}),
+    "get_env": frozenset({"env"}),
+    "set_env": frozenset({"env"}),
     "url_base": frozenset({"url_base"}),
     "nflow_endpoint": frozenset({"endpoint"}),
     "wid": frozenset({"wid"}),

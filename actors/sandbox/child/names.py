@@ -25,6 +25,7 @@ OF_THE_RUN: Final = (
     "form",
     "header",
     "env",
+    "config",
     "nflow_data",
     "dromedary_data",
     "nflow_endpoint",

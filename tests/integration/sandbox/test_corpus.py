@@ -20,7 +20,7 @@ SLACK_SECONDS = 2.0
 """Two cores, shared with whatever else runs."""
 CLASSES = {"host reach", "bridge", "carry-over", "CPU and stack", "memory", "engine memory safety"}
 HEALTHY = """
-const own = ['payload', 'next', 'c', 'echo_context', 'console', 'vars', 'path_vars', 'post_data', 'form', 'header', 'env',
+const own = ['payload', 'next', 'c', 'echo_context', 'console', 'vars', 'path_vars', 'post_data', 'form', 'header', 'env', 'config',
   'nflow_data', 'dromedary_data', 'nflow_endpoint', 'wid', 'url_base', 'current_box', 'prev_box', '__outputs',
   '__flow_name', '__flow_app', 'sleep', 'wkill']
 const strange = Object.keys(globalThis).filter((k) => !own.includes(k))

@@ -41,6 +41,7 @@ STATICS = {
         ("form", {"b": ["f", "q"], "x": ["3"], "a": ["1", "2"]}),
         ("header['X-A'][0]", "one"),
         ("env.K", "v"),
+        ("config", {}),
         ("nflow_data", {"field": "f"}),
         ("nflow_data === dromedary_data", True),
         ("nflow_endpoint", "/e"),
