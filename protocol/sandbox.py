@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from protocol.errors import NflowError
 from protocol.flow import Script
 from protocol.refs import Ref
+
+WAITED: Final = "!"
+"""Ends the name of a function whose caller waits: see `Limits.functions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Limits:
     host_calls: int = 1_000
     host_call_seconds: float = 30.0
     functions: tuple[str, ...] = ()
-    """Names of the functions plugins give to scripts, `name` or `object.name`; sorted."""
+    """Names of the functions plugins give to scripts, `name` or `object.name`; sorted. They give a script promises; one
+    whose name ends with `WAITED` keeps it waiting for the value (nFlow manual)."""
 
 
 class RunScript(NamedTuple):

@@ -27,6 +27,7 @@ from protocol.codec import loads, loads_from_script
 from protocol.errors import NodeError
 from protocol.flow import Node
 from protocol.plugins import ActionCaller, ActionInfo, NoSuchAction, PluginFailed
+from protocol.sandbox import WAITED
 
 _DEFAULT_LIMITS: Final = PluginLimits()
 _CALM: Final = Intensity(5, 10.0)
@@ -76,8 +77,15 @@ class Plugins:
     # --- for scripts ---
 
     def script_names(self) -> tuple[str, ...]:
-        """What sandboxes must know (`Limits.functions`), sorted."""
-        return tuple(sorted(name for each in self._plugins.values() for name in each.description.functions))
+        """What sandboxes must know (`Limits.functions`), sorted. A plain `def` gives its caller a value, as the manual
+        shows it; an `async def` a promise."""
+        return tuple(
+            sorted(
+                name + WAITED * entry.threaded
+                for each in self._plugins.values()
+                for name, entry in each.description.functions.items()
+            )
+        )
 
     def functions(self) -> Functions:
         """By the names the calls carry."""

@@ -44,6 +44,16 @@ BLOCKED = {
 }
 ALLOWED = ('console.log("Operación segura");', "Math.random();", 'JSON.parse(\'{"key": "value"}\');')
 SECRET = "the webhook's own secret"
+PLUGIN = """
+from nflow_runtime import Plugin, function
+
+class MyPlugin(Plugin):
+    name = "myPlugin"
+
+    @function("doSomething")
+    def do_something(self, data: str) -> str:
+        return "Procesado: " + data
+"""
 
 
 def block(manual: str, number: int) -> str:
@@ -101,11 +111,14 @@ def server(launch: Launch, peer: HttpPeer, tmp_path_factory: pytest.TempPathFact
         flows[f"malicious_{number}"] = flat(
             f"/malicious/{number}", line(manual, 7 if manual == "es_2" else 2, statement)
         )
+    flows["plugin"] = flat("/plugin", block("es_2", 12) + "return {result}")
     for name, document in flows.items():
         write(folder / f"{name}.json", document)
+    plugins = tmp_path_factory.mktemp("plugins")
+    (plugins / "my_plugin.py").write_text(PLUGIN, encoding="utf-8")
     return launch(
         folder,
-        f'[security]\nallowed_addresses = ["127.0.0.1/32"]\n'
+        f'[plugin]\nfolder = "{plugins}"\n[security]\nallowed_addresses = ["127.0.0.1/32"]\n'
         f'[env]\nAPI_KEY = "key of env"\nWEBHOOK_SECRET = "{SECRET}"\n',
     )
 
@@ -200,6 +213,11 @@ def test_a_workflow_is_traced_by_its_log(server: Server) -> None:
     server.post("/trace", json={"a": [1]})
     assert until(lambda: '[DEBUG] Payload: {"a":[1]}' in server.log().replace('\\"', '"'))
     assert "[DEBUG] Iniciando proceso: p-17" in server.log()
+
+
+def test_a_plugin_of_ours_does_something(server: Server) -> None:
+    assert server.post("/plugin", json={}).json() == {"result": "Procesado: datos de prueba"}
+    assert until(lambda: "Procesado: datos de prueba" in server.log())
 
 
 @pytest.mark.parametrize(("asked", "runs"), [(None, "1.0"), ("1.0", "1.0"), ("2.0", "2.0")])

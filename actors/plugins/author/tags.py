@@ -51,7 +51,8 @@ def function(name: str = "", *, plain: bool = False, seconds: float | None = Non
 def function(name: Any = "", *, plain: bool = False, seconds: float | None = None) -> Any:
     """Scripts may call this: `await plugin.name(...)`, or with `plain` just `await name(...)`. Default: its own name.
 
-    It takes the script's arguments, JSON values, and returns one.
+    It takes the script's arguments, JSON values, and returns one. An `async def` is a promise there; a plain `def`,
+    called on a thread, gives the script its value: `const x = plugin.name(...)`, as the nFlow manual shows it.
     """
     if callable(name):
         return _tagging(Tag("function", ""))(name)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from actors.sandbox.library.source import GLOBALS as LIBRARY
+from protocol.sandbox import WAITED
 
 OF_THE_RUN: Final = (
     "payload",
@@ -100,7 +101,7 @@ class Names:
     __slots__ = ("_rooms", "_spelled", "_spelled_after_dots")
 
     def __init__(self, functions: Iterable[str] = ()) -> None:
-        self._rooms = {function.partition(".")[0]: "functions" for function in functions}
+        self._rooms = {function.removesuffix(WAITED).partition(".")[0]: "functions" for function in functions}
         self._rooms |= {name: room for room, names in ROOMS.items() for name in names}
         names = "|".join(map(re.escape, sorted(self._rooms, key=len, reverse=True)))
         name = rf"({names})(?![\w$])(?!://)"

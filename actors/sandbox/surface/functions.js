@@ -1,8 +1,8 @@
 // The functions nFlow gives to scripts, under their Go names, and those that plugins give; one realm's. Takes the calls;
 // returns a function from a global's name to its value, or undefined.
 //
-// Functions of nFlow block until the runtime has answered; those of plugins, and `mail.send`, return a promise. What one
-// run sets (`set_env`) is in that run's own `env`.
+// Functions of nFlow block until the runtime has answered, and so do those of plugins that are plain functions there; the
+// others of plugins, and `mail.send`, return a promise. What one run sets (`set_env`) is in that run's own `env`.
 (function functions(parts) {
   'use strict';
   const { call, send, local, envOf, plugins, wall } = parts;
@@ -108,14 +108,17 @@
       decrypt: named('decrypt', (...values) => call('security.decrypt', values)),
     }),
   };
-  // Plugins' functions are `name` or `object.name`.
+  // Plugins' functions are `name` or `object.name`; those marked `!` keep the script waiting.
   const plugin = (name) => {
     let object;
     for (let i = 0; i < plugins.length; i++) {
-      if (plugins[i] === name) return sending(name, name);
-      if (!plugins[i].startsWith(name + '.')) continue;
-      const member = plugins[i].slice(name.length + 1);
-      defineProperty(object ??= {}, member, { value: sending(member, plugins[i]), enumerable: true });
+      const waited = plugins[i].endsWith('!');
+      const wire = waited ? plugins[i].slice(0, -1) : plugins[i];
+      const made = (member) => waited ? named(member, (...values) => call(wire, values)) : sending(member, wire);
+      if (wire === name) return made(name);
+      if (!wire.startsWith(name + '.')) continue;
+      const member = wire.slice(name.length + 1);
+      defineProperty(object ??= {}, member, { value: made(member), enumerable: true });
     }
     return object;
   };

@@ -32,7 +32,7 @@ class Greeter(Plugin):
 """
     )
     plugins = await up()
-    assert plugins.script_names() == ("greeter.hello", "greeter.sayIt", "greeter.upper", "saludar")
+    assert plugins.script_names() == ("greeter.hello", "greeter.sayIt!", "greeter.upper!", "saludar")
     functions = plugins.functions()
     assert await functions["greeter.hello"](caller(), ["Ana", 2]) == ["Hello Ana", "Hello Ana"]
     assert await functions["greeter.hello"](caller(), ["Ana"]) == ["Hello Ana"]

@@ -140,6 +140,14 @@ def test_functions_of_plugins_are_promises_under_their_names(bench_with: Any) ->
     assert payload[3:] == ["string", ["add", "find"], "find"], "a plugin cannot take a name of nFlow's"
 
 
+def test_a_plain_function_of_a_plugin_gives_its_value_at_once(bench_with: Any) -> None:
+    bench = bench_with(functions=("myPlugin.doSomething!", "saludar!"))
+    bench.reply = lambda name, arguments: f'1["{name}",{len(arguments)}]'
+    assert bench.value("[myPlugin.doSomething('x'), saludar(), Object.keys(myPlugin), saludar.name]") == [
+        ["myPlugin.doSomething", 1], ["saludar", 0], ["doSomething"], "saludar",
+    ]  # fmt: skip
+
+
 def test_no_function_given_to_scripts_can_be_changed_in_a_shared_realm(bench_with: Any) -> None:
     bench = bench_with(functions=("crm.add",))
     names = sorted(name for names in ROOMS.values() for name in names)
