@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.api.openapi import described
 from gateway.api.table import Auth, Routes
@@ -23,7 +23,6 @@ from protocol.settings.engine import Api, Monitor
 
 NOTHING: Any = None
 PARTS = ApiParts(*[NOTHING] * len(ApiParts.__dataclass_fields__))
-OFFICIAL = Path(__file__).parents[3] / "data" / "openapi_3_1_schema.json"
 
 
 def table(monitor: Monitor | None = None, api: Api | None = None) -> Routes:
@@ -60,8 +59,7 @@ def strings(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_description_is_valid_openapi() -> None:
-    validator = jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text()))
-    assert [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(document())] == []
+    assert [f"{list(error.path)}: {error.message}" for error in OpenAPIV31SpecValidator(document()).iter_errors()] == []
 
 
 def test_every_schema_in_it_is_valid_and_every_reference_leads_somewhere() -> None:
@@ -95,7 +93,7 @@ def test_operations_have_names_of_their_own_and_known_tags() -> None:
 
 def test_each_action_of_a_plugin_is_described_with_its_own_schemas() -> None:
     told = json.loads(json.dumps(described(table().routes, "", ACTIONS)))
-    assert not list(jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text())).iter_errors(told))
+    assert not list(OpenAPIV31SpecValidator(told).iter_errors())
     send, odd = told["paths"]["/api/plugin/mail/send"]["post"], told["paths"]["/api/plugin/odd%20one/a%2Fb"]["post"]
     assert (send["summary"], send["description"], send["operationId"]) == (
         "Send one",
