@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +317,40 @@ def test_a_server_with_a_broken_plugin_does_not_start_and_says_why(
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_a_run_that_waits_does_not_hold_up_the_end(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    book = playbook(
+        {
+            "s": starter("/waits", "b"),
+            "b": dromedary("hostile", "c", "d", kind="dromedary_callback", timeout=600),
+            "c": js("function main() { c.String(200, 'at once') }"),
+            "d": js("function main() {}"),
+        }
+    )
+    server = launch(book, f'[plugin]\nfolder = "{tmp_path}"\n[server]\nmax_processes = 6\ndrain_seconds = 20\n')
+    statuses = [server.get("/waits").status for _ in range(5)]
+    assert statuses == [200, 200, 200, 503, 503], "half of the runs may wait; the rest is for those that work"
+    begun = time.monotonic()
+    server.process.terminate()
+    assert server.process.wait(15) == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_an_installed_package_s_entry_point_is_a_plugin(tmp_path: Path) -> None:
+    (tmp_path / "my_package.py").write_text(
+        "from nflow_runtime import Plugin, function\nclass Mine(Plugin):\n  @function\n  async def hi(self): return 1\n"
+    )
+    info = tmp_path / "my_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nflow.plugins]\nmine = my_package:Mine\n")
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "plugins", "-c", str(config)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "mine  (entry point mine = my_package:Mine)\n  function  mine.hi()" in done.stdout
