@@ -14,9 +14,9 @@ from actors.sandbox.library.source import library_source
 SLOT: Final = "__nflow"
 """Name of the global property that values of the C interface pass through on their way to the prelude."""
 _HERE: Final = Path(__file__).parent
-_PRELUDE: Final = ("prelude", "gojson", "loop", "variables")
+_PRELUDE: Final = ("prelude/prelude", "prelude/gojson", "prelude/loop", "prelude/variables")
 _CONTEXT: Final = ("cookies", "request", "answer")
-_SELDOM: Final = {"xml": "xml", "manual": "manual_context"}
+_SELDOM: Final = {"xml": "context/xml", "manual": "context/manual"}
 """Parts of `c` that are loaded when a run asks for them: a realm of one run pays for all it reads."""
 _ROOMS: Final = ("functions", "rules", "timers", "http", "database")
 
@@ -35,15 +35,15 @@ def _prelude_source() -> str:
     return (
         "(function (...given) {"
         f" const host = globalThis.{SLOT}; delete globalThis.{SLOT};"
-        f" return (\n{_text('playbook')})(host, ...given, {parts}, {_context_source()}); }})"
+        f" return (\n{_text('prelude/playbook')})(host, ...given, {parts}, {_context_source()}); }})"
     )
 
 
 def _context_source() -> str:
     """`c`, of its files: an expression that takes what `context.js` takes after its parts."""
-    parts = ", ".join(f"{part}: {_text(part)}" for part in _CONTEXT)
+    parts = ", ".join(f"{part}: {_text(f'context/{part}')}" for part in _CONTEXT)
     seldom = ", ".join(f"{part}: seldom('{part}')" for part in _SELDOM)
-    return f"(seldom, ...given) => (\n{_text('context')})({{ {parts}, {seldom} }}, ...given)"
+    return f"(seldom, ...given) => (\n{_text('context/context')})({{ {parts}, {seldom} }}, ...given)"
 
 
 def _text(name: str) -> str:
