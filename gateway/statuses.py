@@ -29,6 +29,7 @@ from protocol.errors import (
     Unavailable,
 )
 from protocol.flow import Node
+from protocol.plugins import PluginFailed
 from protocol.process import Pairs
 from protocol.sessions import SessionEnded
 
@@ -65,6 +66,8 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
             return unavailable(str(error), error.retry_after)
         case SandboxLost() | Expired():
             return unavailable(str(error), 1.0)
+        case PluginFailed():
+            return ErrorAnswer(500, go_json({"message": str(error)}))
         case CallRefused():
             return ErrorAnswer(500, go_json({"error": str(error)}))
         case NotWaiting():
