@@ -20,18 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from actors.catalogue import Catalogue, Flows
-from actors.entrance import Authenticator
 from actors.functions.caller import Functions, SessionView
 from actors.journal import Journal, JournalSettings
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
-from actors.processes import Admission, Processes
 from actors.retention import Retention
+from actors.runs.entrance import Authenticator
+from actors.runs.processes import Admission, Processes
+from actors.runs.services import RunSettings, Services, no_session
 from actors.sandbox.forker import Forker, ForkerFigures
 from actors.sandbox.launcher import ZygoteProcess
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
-from actors.services import RunSettings, Services, no_session
 from actors.stores.store import Store
 from actors.tracker import Tracker, Trackers
 from protocol.flow import Realm

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from actors.kernel import ReplySlot
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from gateway import statuses, translate
 from gateway.bodies.files import file_response
 from gateway.session_cookie import NONE, SessionCookie

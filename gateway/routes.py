@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from actors.catalogue import Catalogue
 from actors.functions.caller import SessionView
 from actors.library.versions import Versions
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from gateway.api.administration import Administration
 from gateway.api.execution import Executions
 from gateway.api.monitoring import Monitoring

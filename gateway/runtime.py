@@ -28,7 +28,7 @@ from aiohttp import web
 
 from actors.catalogue import Catalogue
 from actors.kernel import ChildSpec, System
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from actors.tree import Parts, tree
 from gateway.address import check_address
 from gateway.api.bearer import Bearers

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from actors.kernel import Actor
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from gateway.api.reception import Reception
 from gateway.exchange import UNREADABLE, ServerSettings, one_line
 from protocol.errors import Unavailable

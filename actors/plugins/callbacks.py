@@ -67,4 +67,5 @@ class Listening:
             return True, None
 
     async def _closed(self) -> None:
-        await self._values.aclose()
+        if not getattr(self._values, "ag_running", False):  # it has been cancelled, and is tidying up by itself
+            await self._values.aclose()

@@ -11,7 +11,6 @@ import inspect
 import math
 from typing import Any, Final, Literal, NamedTuple
 
-from actors.entrance import Authenticator, Verdict
 from actors.functions.caller import Caller, Functions, HostFunction
 from actors.kernel import ChildSpec, Intensity, Supervisor
 from actors.nodes.registry import NodeContext, NodeKind, Outcome, Registry
@@ -22,6 +21,7 @@ from actors.plugins.entry import Entry
 from actors.plugins.keeper import keeper_spec
 from actors.plugins.live import LivePlugin, PluginLimits
 from actors.plugins.roster import Roster
+from actors.runs.entrance import Authenticator, Verdict
 from actors.sessions.lone import LoneSession
 from protocol.codec import loads, loads_from_script
 from protocol.errors import NodeError

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from actors.entrance import LOGIN_PATH
+from actors.runs.entrance import LOGIN_PATH
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

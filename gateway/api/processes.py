@@ -16,7 +16,7 @@ from actors.catalogue import Catalogue
 from actors.functions.caller import SessionView
 from actors.guards.redaction import mask
 from actors.kernel import ReplySlot
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from actors.sessions import suspended
 from gateway.api.administration import PAGE
 from gateway.api.call import ApiAnswer, ApiError, Call

@@ -21,10 +21,10 @@ from actors.journal import JournalSettings
 from actors.modules.defaults import default_sources
 from actors.nodes.parallel import parallel
 from actors.plugins.plugins import Plugins
-from actors.processes import Admission
 from actors.reach.reach import Reach
+from actors.runs.processes import Admission
+from actors.runs.services import RunSettings
 from actors.sandbox.pool import PoolSettings
-from actors.services import RunSettings
 from actors.templates.templates import Templates
 from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from actors.nodes.dromedary import Dromedary
 from actors.nodes.dromedary_callback import DromedaryCallback
 from actors.nodes.registry import Registry
@@ -30,7 +32,11 @@ def make_plugins(settings: Settings, given: Sequence[Any] = ()) -> Plugins:
         threads=plugin.threads,
         waiting=8 * plugin.threads,
     )
-    return Plugins(plugin_roster(settings, given), limits)
+    found = plugin_roster(settings, given)
+    plugins = Plugins(found, limits)
+    for problem in found.problems:  # no errors, for those it raised
+        structlog.get_logger("plugins").warning("plugins", problem=str(problem))
+    return plugins
 
 
 def plugin_kinds(plugins: Plugins, process_seconds: float) -> Registry:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from actors.sandbox.pool import PoolFigures
 from gateway.monitoring.figures import Figures
 

@@ -5,6 +5,7 @@ Nothing is counted here, so a scrape costs the request path nothing. Names of th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from actors.kernel import ActorState, System
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from actors.sandbox.forker import ForkerFigures
 from actors.sandbox.pool import PoolFigures
 from gateway.monitoring.figures import BUCKETS, Figures
@@ -22,6 +23,7 @@ from gateway.monitoring.kernel_figures import KernelFigures
 from protocol.tracking import TrackerState
 
 RUNS = "/root/processes/"
+SESSIONS = "/root/services/sessions/"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -117,8 +119,12 @@ class Metrics(Collector):
 
     def _actors(self) -> Iterator[Metric]:
         system, events = self._sources.system, self._sources.events
-        resident = [state for state in flatten(system.snapshot()) if not state.path.startswith(RUNS)]
-        yield GaugeMetricFamily("nflow_actors", "Actors alive", len(resident) + len(self._sources.admission.active))
+        lasting = [state for state in flatten(system.snapshot()) if not state.path.startswith(RUNS)]
+        # No series for each client: there is no end of those.
+        resident = [state for state in lasting if not state.path.startswith(SESSIONS)]
+        yield GaugeMetricFamily("nflow_actors", "Actors alive", len(lasting) + len(self._sources.admission.active))
+        yield GaugeMetricFamily("nflow_sessions_active", "Sessions in use, an actor each", len(lasting) - len(resident))
+        yield GaugeMetricFamily("nflow_tasks", "Asyncio tasks alive", _tasks())
         yield CounterMetricFamily("nflow_actor_crashes", "Incarnations that ended with an exception", events.crashes)
         yield CounterMetricFamily(
             "nflow_actor_restarts", "Incarnations that took the place of another", events.restarts
@@ -141,6 +147,13 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "nflow_tracker_failed_batches", "Tracker batches the store did not take", state.failed_batches
         )
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # not asked on the loop
+        return 0
 
 
 def flatten(state: ActorState) -> Iterator[ActorState]:

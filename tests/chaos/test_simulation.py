@@ -16,8 +16,8 @@ from typing import Any
 from actors.catalogue import Catalogue
 from actors.journal import JournalSettings
 from actors.kernel import Actor, ActorState, ChildSpec, ManualClock, System
-from actors.services import RunSettings
-from actors.processes import Admission
+from actors.runs.processes import Admission
+from actors.runs.services import RunSettings
 from actors.sandbox.fake import FakeSandbox, Ledger
 from actors.sandbox.pool import PoolSettings
 from actors.stores.memory import MemoryStore

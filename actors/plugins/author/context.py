@@ -113,6 +113,10 @@ class Context:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run_coroutine_threadsafe(work, self._home.loop).result(self._seconds)
+            future = asyncio.run_coroutine_threadsafe(work, self._home.loop)
+            try:
+                return future.result(self._seconds)
+            finally:
+                future.cancel()  # unless it is done
         work.close()
         raise RuntimeError("context.wait() is for plain functions; await it")

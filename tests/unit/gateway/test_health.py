@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.processes import Admission
+from actors.runs.processes import Admission
 from actors.sandbox.pool import PoolFigures
 from gateway.monitoring.figures import Figures
 from gateway.monitoring.health import HealthSources, go_duration, health

@@ -215,6 +215,9 @@ class P(Plugin):
     @function
     def g(self, context):
         return context.wait(context.session.read("cart"))
+    @function(seconds=0.1)
+    def k(self, context):
+        return context.wait(asyncio.sleep(60))
     @function
     async def h(self, context):
         await context.session.write("auth_session", {"profile": "{}"})
@@ -233,6 +236,11 @@ class P(Plugin):
     ]  # fmt: skip
     assert await functions["p.g"](who, []) == {"items": 2}
     assert await functions["p.j"](who, []) == 42
+    before = asyncio.all_tasks()
+    with pytest.raises(CallRefused):
+        await functions["p.k"](who, [])
+    await asyncio.sleep(0.1)
+    assert asyncio.all_tasks() <= before
     with pytest.raises(CallRefused, match="kept by the runtime"):
         await functions["p.h"](who, [])
     with pytest.raises(PluginFailed, match="RuntimeError"):

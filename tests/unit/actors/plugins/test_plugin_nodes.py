@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import structlog
 
 from actors.nodes.dromedary import Dromedary
 from actors.nodes.dromedary_callback import DromedaryCallback
@@ -250,6 +251,30 @@ async def test_cancelling_the_run_that_waits_ends_its_branches_and_the_generator
     assert branches.cancelled == 2
     assert await plugins.functions()["p.count"](caller(), []) == 1
     assert asyncio.all_tasks() <= before
+
+
+async def test_a_generator_that_tidies_up_slowly_is_let_finish(write: Write, up: Up) -> None:
+    write(
+        p="""
+class P(Plugin):
+    tidied = 0
+    async def callbacks(self, payload):
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+            P.tidied += 1
+    @function
+    async def count(self): return P.tidied
+"""
+    )
+    plugins = await up()
+    with structlog.testing.capture_logs() as lines:
+        await wait(plugins, {}, Branches(), timeout=0.1)
+        await asyncio.sleep(0.2)
+    assert await plugins.functions()["p.count"](caller(), []) == 1
+    assert lines == []
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,10 @@ class Library:
         self.local = dict(local_functions())
         engine.budget.start(1 << 60, 60.0)
         self.context = context = Context(engine)
-        parts = [self._loaded(text) for text in (_LINK, (_SANDBOX / "prelude/prelude.js").read_text("utf-8"), library_source())]
+        parts = [
+            self._loaded(text)
+            for text in (_LINK, (_SANDBOX / "prelude/prelude.js").read_text("utf-8"), library_source())
+        ]
         context.put_callable(self._host)
         link, harden, library = parts
         self._run = link(shared, harden, library)

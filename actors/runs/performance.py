@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from actors.client import Client
 from actors.functions.caller import Caller
-from actors.host_calls import HostCalls
-from actors.services import Door, Services
-from actors.walk import RetryDue
+from actors.runs.client import Client
+from actors.runs.host_calls import HostCalls
+from actors.runs.services import Door, Services
+from actors.runs.walk import RetryDue
 from protocol.errors import LimitExceeded, RunCancelled
 from protocol.flow import Script
 from protocol.refs import Ref

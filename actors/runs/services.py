@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from actors.catalogue.live import Triggers
-from actors.entrance import Authenticator
 from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
-from actors.result_cache import ResultCache
+from actors.runs.entrance import Authenticator
+from actors.runs.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
 from protocol.flow import Flow
 from protocol.process import StartProcess

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.entrance import branch_start
 from actors.kernel import ReplySlot
-from actors.services import Door
-from actors.walk import WalkState
+from actors.runs.entrance import branch_start
+from actors.runs.services import Door
+from actors.runs.walk import WalkState
 from protocol.errors import RunCancelled
 from protocol.process import AnswerBegun, CancelProcess, Failure, Reply, StartProcess
 

@@ -3,7 +3,7 @@
 Invariant: its `reply_to` is told exactly once, whatever happens to the run, the sandbox or this actor; what the run
 changed in its client's session is written before. It talks to the pool (scripts), the journal (durable steps), the
 tracker (rows nobody waits for), the sessions and, for host calls, to the sandbox that waits. The walk itself is pure:
-`actors/walk.py`; where a run begins is found in `actors/entrance.py`.
+`actors/runs/walk.py`; where a run begins is found in `actors/runs/entrance.py`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from actors import entrance, walk
-from actors.branch import RunBranch, shared
-from actors.client import Client
-from actors.entrance import Entrance, Verdict
-from actors.farewell import Farewell, log_start, settle
 from actors.functions.caller import Caller, SessionView
 from actors.functions.sessions import log_in, profile_of
 from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
-from actors.performance import Performance
-from actors.run_records import RunRecords, describe
-from actors.services import Door, Services
+from actors.runs import entrance, walk
+from actors.runs.branch import RunBranch, shared
+from actors.runs.client import Client
+from actors.runs.entrance import Entrance, Verdict
+from actors.runs.farewell import Farewell, log_start, settle
+from actors.runs.performance import Performance
+from actors.runs.records import RunRecords, describe
+from actors.runs.services import Door, Services
 from actors.sessions.lone import LoneSession
 from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError
@@ -168,9 +168,8 @@ class ProcessActor(Actor[Any]):
             return
         payload = result.payload
         suspends = b'"break"' in payload and walk.breaks(payload)
-        self._node_done(
-            walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
-        )  # fmt: skip
+        done = walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
+        self._node_done(done)
 
     def _node_done(self, done: walk.NodeDone) -> None:
         if self._cache_key and self._performing is not None and not done.suspends:

@@ -2,7 +2,7 @@
 
 Back-pressure: at most one chunk is under way, and a write is over once the reader has come back for the next.
 Invariant: a writer never waits for a reader that has left (AbortError, as browsers call it), and a reader never for a
-run that has ended. It talks to the process actor (`actors/process.py`) on one side and to the gateway on the other.
+run that has ended. It talks to the process actor (`process.py`) and to the gateway.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.result_cache import ResultCache
-from actors.walk import NodeDone
+from actors.runs.result_cache import ResultCache
+from actors.runs.walk import NodeDone
 from protocol.errors import NodeError
 from protocol.flow import Cache, Node, Options
 

@@ -15,8 +15,8 @@ from itertools import takewhile
 from typing import Any
 
 from actors.kernel import Actor, ChildSpec, Restart
-from actors.process import ProcessActor
-from actors.services import Services
+from actors.runs.process import ProcessActor
+from actors.runs.services import Services
 from protocol.errors import Overloaded
 from protocol.process import CancelProcess, RunExpired, StartProcess
 from protocol.refs import Ref

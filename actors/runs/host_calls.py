@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from actors.answer_stream import AnswerStream
 from actors.functions.caller import Caller, Functions
+from actors.runs.answer_stream import AnswerStream
 from protocol.codec import dumps, loads
 from protocol.errors import BadDocument, CallRefused, NflowError
 from protocol.sandbox import HostCall, HostReply

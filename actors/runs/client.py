@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.answer_stream import AnswerStream
 from actors.functions.caller import SessionView
+from actors.runs.answer_stream import AnswerStream
 from protocol.errors import NflowError, RunCancelled
 from protocol.process import Answer, AnswerBegun, Failure, Pairs, Reply, StartProcess
 from protocol.refs import NOBODY

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import walk
+from actors.runs import walk
 from protocol.errors import LimitExceeded, NodeError, RunCancelled, ScriptError, Unavailable
 from protocol.flow import Flow, Node, Options, Retry
 from protocol.process import Answer, Failure, ProcessState

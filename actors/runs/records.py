@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from actors.walk import StepEnded, WalkState
+from actors.runs.walk import StepEnded, WalkState
 from protocol.codec import dumps
 from protocol.flow import Durability
 from protocol.process import ProcessDescription, ProcessState, StartProcess

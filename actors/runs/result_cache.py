@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.nodes.substitution import Substitution
-from actors.walk import NodeDone
+from actors.runs.walk import NodeDone
 from protocol.codec import canonical, loads_from_script
 from protocol.flow import Node
 

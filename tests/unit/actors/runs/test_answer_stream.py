@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.answer_stream import AnswerStream
+from actors.runs.answer_stream import AnswerStream
 from protocol.errors import CallRefused, RunCancelled, Unavailable
 
 HEAD = {"status": 201, "type": "text/event-stream", "headers": [["X-A", "1"]]}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors.answer_stream import AnswerStream
 from actors.functions.caller import Caller, Functions
-from actors.host_calls import HostCalls
+from actors.runs.answer_stream import AnswerStream
+from actors.runs.host_calls import HostCalls
 from actors.sessions.lone import LoneSession
 from protocol.errors import CallRefused, Unavailable
 from protocol.process import Request

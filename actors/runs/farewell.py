@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from actors.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.functions.caller import SessionView
+from actors.runs.entrance import AUTH_SESSION, LOG_FLOW, log_flow
+from actors.runs.walk import Suspend
 from actors.sessions import suspended
-from actors.walk import Suspend
 from protocol.codec import dumps
 from protocol.errors import NflowError
 from protocol.flow import Durability, Start
