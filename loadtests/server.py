@@ -49,7 +49,7 @@ def nflow(config: Path, playbook: Path, port: int) -> list[str]:
 def cpu_seconds(pid: int) -> tuple[float, float]:
     """(CPU of the process itself, CPU of all its descendants), dead and reaped ones included."""
     own = children = 0.0
-    for each in [pid, *_descendants(pid)]:
+    for each in [pid, *descendants(pid)]:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
             used = (int(fields[11]) + int(fields[12])) / _TICK
@@ -62,7 +62,8 @@ def cpu_seconds(pid: int) -> tuple[float, float]:
     return own, children
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Every process below this one."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
