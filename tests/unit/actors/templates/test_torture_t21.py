@@ -2,7 +2,7 @@
 
 Each of the 136 behaviours that the core of the mustache specification states (comments, delimiters, interpolation,
 inverted sections, partials, sections) has a case of our own in tests/data/mustache_cases.json; all of them always run.
-As in the specification's own examples, tags alone on a line are indented with spaces, not tabs.
+What it leaves open about lines and delimiters is in test_mustache_lines.py.
 """
 
 from __future__ import annotations
