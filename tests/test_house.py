@@ -42,7 +42,6 @@ OWNERS = {
     "yarl": {"actors/reach/http_client.py"},
     "aiosmtplib": {"actors/reach/mailer.py"},
     "jsonschema_rs": {"protocol/formats/input_schema.py"},
-    "mstache": {"actors/templates/mustache.py"},
     "asyncpg": {"actors/databases/postgres.py"},
     "asyncmy": {"actors/databases/mysql.py"},
     "redis": {"actors/reach/redis_client.py"},
