@@ -37,6 +37,10 @@ TO_CHILD_CAP: Final = 64 << 20
 TO_PARENT_CAP: Final = 4 << 20
 """Most bytes of one frame from child to parent."""
 
+HEAVY: Final = 100
+"""What a host call weighs against `host_calls`, which allows so many times its number."""
+LIGHT: Final = frozenset(("response.write", "response.end"))
+"""Host calls that weigh 1, as each waits until the client has taken a chunk: an answer may have many."""
 CALLS_AT_ONCE: Final = 64
 """Most calls of a run that are sent and not answered, beside one that it waits for: this bounds their memory."""
 
@@ -115,6 +119,11 @@ class FrameReader:
             raise BadFrame(f"a frame of {length} bytes, allowed are 1 to {self._cap}")
         if kind not in self._kinds:
             raise BadFrame(f"unknown kind of frame {kind:#x}")
+
+
+def weight(name: str) -> int:
+    """What this host call weighs."""
+    return 1 if name in LIGHT else HEAVY
 
 
 def pack(kind: int, body: bytes) -> bytes:

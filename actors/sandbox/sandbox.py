@@ -89,6 +89,8 @@ class Sandbox(Actor[Any]):
         self._timer: Timer | None = None
         self._due = math.inf
         self._host_calls = 0
+        self._weight = 0
+        """Of the host calls so far, against their limit."""
         self._under_way: set[int] = set()
         """Numbers of the host calls of this run that are not answered."""
         self._remaining = 0.0
@@ -170,7 +172,7 @@ class Sandbox(Actor[Any]):
         if self._link is None or self._closed:
             self._pool.tell(RunLost(self.context.ref, script, SandboxLost(own_fault=False), begun=False))
             return
-        self._script, self._host_calls = script, 0
+        self._script, self._host_calls, self._weight = script, 0, 0
         self._under_way.clear()
         key = script.script.key
         remembered = key in self._known
@@ -250,24 +252,25 @@ class Sandbox(Actor[Any]):
 
     def _call(self, call: HostCall) -> None:
         script = self._script
-        if script is None or call.run != script.run or not self._may_call(call.call):
+        if script is None or call.run != script.run or not self._may_call(call):
             self._broken(None)
             return
         now = self.context.now()
         if not self._under_way:
             self._remaining = max(0.0, self._deadline - now)
         self._host_calls += 1
+        self._weight += frames.weight(call.name)
         self._under_way.add(call.call)
         # Whoever serves the call has a deadline of his own; this one holds when he is gone.
         self._set_deadline(now + self._limits.host_call_seconds + GRACE_SECONDS + self._remaining)
         script.reply_to.tell(call)
 
-    def _may_call(self, number: int) -> bool:
+    def _may_call(self, call: HostCall) -> bool:
         """Whether the process keeps to what its own side of the limits allows."""
         return (
-            self._host_calls < self._limits.host_calls
+            self._weight + frames.weight(call.name) <= self._limits.host_calls * frames.HEAVY
             and len(self._under_way) <= frames.CALLS_AT_ONCE
-            and number not in self._under_way
+            and call.call not in self._under_way
         )
 
     def _reply(self, reply: HostReply) -> None:

@@ -37,7 +37,7 @@ class Calls:
     """The calls of one sandbox."""
 
     __slots__ = ("_arrived", "_begun", "_budget", "_limits", "_local", "_made", "_next", "_run", "_send", "_sent",
-                 "_under_way", "_waiting", "lasting")  # fmt: skip
+                 "_under_way", "_waiting", "_weight", "lasting")  # fmt: skip
 
     def __init__(
         self, budget: Budget, limits: Limits, local: LocalFunctions, send: Callable[[bytes], None], frames_in: Frames
@@ -49,6 +49,7 @@ class Calls:
         self._next = frames_in
         self._run = 0
         self._made = 0
+        self._weight = 0
         self._under_way = 0
         self._arrived: deque[tuple[int, str]] = deque()
         self._waiting = False
@@ -58,7 +59,7 @@ class Calls:
     def begin(self, run: int) -> None:
         """A run begins: nothing of the one before is left."""
         self._run = run
-        self._made = self._under_way = 0
+        self._made = self._weight = self._under_way = 0
         self.lasting = False
         if self._arrived:
             self._arrived.clear()
@@ -148,7 +149,8 @@ class Calls:
 
     def _sent_as(self, name: str, arguments: str) -> int | str:
         """The number of the call; a text is the refusal to make it."""
-        if self._made >= self._limits.host_calls:
+        weight = frames.weight(name)
+        if self._weight + weight > self._limits.host_calls * frames.HEAVY:
             self._budget.why = "host_calls"
             return _TOO_MANY
         written = arguments.encode()
@@ -157,6 +159,7 @@ class Calls:
         while self._under_way >= frames.CALLS_AT_ONCE:
             self._arrived.append(self._reply())
         self._made += 1
+        self._weight += weight
         self._send(orders.write_call(self._run, self._made, name, written))
         self._under_way += 1
         return self._made

@@ -143,6 +143,15 @@ def test_a_child_that_calls_as_it_may_not_is_ended_and_at_fault(stage: Any, kind
     assert len([m for m in owner.heard if isinstance(m, HostCall)]) == len(well)
 
 
+def test_chunks_of_an_answer_weigh_a_hundredth_of_a_call(stage: Any) -> None:
+    sandbox, *_ = stage
+    for number in range(1, LIMITS.host_calls * 100 + 1):
+        sandbox.receive(frames.Call(7, number, "response.write", b"[]"))
+        sandbox.receive(reply(number))
+    with pytest.raises(SandboxEndedError):
+        sandbox.receive(frames.Call(7, 0, "response.write", b"[]"))
+
+
 def test_a_child_that_makes_more_calls_than_its_limit_is_ended(stage: Any) -> None:
     sandbox, *_ = stage
     for number in range(1, LIMITS.host_calls + 1):

@@ -192,6 +192,12 @@ def test_the_shortest_interval_sleeps_too(bench_with: Any) -> None:
     assert len(bench.calls) >= 100
 
 
+def test_a_streamed_answer_may_have_a_hundred_times_as_many_chunks(bench_with: Any) -> None:
+    bench = bench_with(host_calls=2)
+    assert bench.failed("for (let i = 0; i < 201; i++) c.response.write('x')", entry="body").kind == "host_calls"
+    bench.done("for (let i = 0; i < 200; i++) c.response.write('x')", entry="body")
+
+
 def test_an_interval_that_is_never_cleared_ends_by_the_host_calls(bench_with: Any) -> None:
     bench = bench_with(host_calls=10)
     bench.reply = lambda name, arguments: wait(arguments[0])
