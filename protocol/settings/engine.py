@@ -43,7 +43,7 @@ class Server(Section):
     realm: Realm = setting(Realm.WARM, "where scripts run: warm (a proven-clean realm) or fresh (a new one each run)")
     max_output_kb: Positive = setting(1_024, "payload and answer of one script, KiB")
     max_log_kb: Positive = setting(64, "console output kept of one script, KiB")
-    max_host_calls: Count = setting(1_000, "host functions one script may call")
+    max_host_calls: Count = setting(1_000, "host functions one script may call; chunks of an answer count a hundredth")
     host_call_seconds: Seconds = setting(30.0, "deadline of one host call, seconds")
     max_waiting: Count = setting(10_000, "scripts that may wait for a sandbox; more: 503")
     wait_seconds: Seconds = setting(5.0, "longest wait for a sandbox, seconds; longer: 503")
