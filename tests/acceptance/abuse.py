@@ -58,6 +58,8 @@ def held(server: Server) -> Held:
     """Counted now."""
     pid, numbers = server.process.pid, server.metrics()
     waiting = sum(value for name, value in numbers.items() if name.startswith("nflow_mailbox_depth"))
+    # A sandbox whose script is stopped ends by a crash, as it must, and is replaced.
+    numbers["nflow_actor_crashes_total"] -= numbers["nflow_vm_pool_lost_total"]
     numbers["nflow_actors"] -= numbers["nflow_sessions_active"]  # those stay for a minute, on purpose
     shown = {name: numbers.get(name, 0.0) for name in (*Held.GAUGES, *Held.COUNTERS)} | {"mailboxes": waiting}
     status = Path(f"/proc/{pid}/status").read_text()
