@@ -6,15 +6,9 @@ The people come from an nFlow database, imported by `nflow import`. A machine wi
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -23,25 +17,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.acceptance.conftest import Launch
 from tests.acceptance.servers import Answer, Server
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-PEOPLE = {"ana": "clave de ana", "luis": "clave de luis"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+from tests.acceptance.wizard import EXAMPLES, FORM, PEOPLE, import_people
 
 
 @pytest.fixture(scope="module")
-def server(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
+def server(launch: Launch) -> Server:
     server = launch(EXAMPLES / "wizard.json", f'[files]\ntriggers = "{EXAMPLES / "triggers"}"\n')
-    source = tmp_path_factory.mktemp("people") / "nflow.sqlite"
-    with closing(sqlite3.connect(source)) as people:
-        people.execute("create table users (id integer primary key, username, password, rol, active)")
-        for name, password in PEOPLE.items():
-            secret = hashlib.new("sha512_256", password.encode()).hexdigest()
-            people.execute("insert into users values (null, ?, ?, 'traveller', 1)", (name, secret))
-        people.commit()
-    config = server.folder / "config.toml"
-    command = [sys.executable, "-m", "gateway", "import", str(source), "-c", str(config)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    import_people(server)
     return server
 
 
