@@ -7,7 +7,10 @@ The convention, by the word after the fence:
 - `sh server`: the first line starts a server, which is left running while the other lines are run against it, and must
   end well on SIGTERM. Port 8080 is replaced by a free one.
 - `python`: run as a program of its own, in a copy of the repository.
-- `toml`: must be a configuration without errors. `json`: must be JSON.
+- `js`: run as a script of the flat shape, on a database of its own, with `{"name": "ana", "age": 20}` as payload. Where
+  its last line is `// → JSON`, that is its result.
+- `toml`: must be a configuration without errors. `json`: must be JSON; where the line before it ends with a file's name
+  (`` `examples/…`: ``), it is what that file holds.
 - no word, or `text`: a picture, not run. Any other word is an error, so no block is left out by accident.
 
 The environment that runs the tests stands in for `.venv`, and counts as made.
@@ -28,10 +31,11 @@ from pathlib import Path
 import pytest
 
 from loadtests.server import free_port, serving
+from nflow_runtime import Runtime
 from protocol.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ("sh", "sh server", "python", "toml", "json")
+RUN = ("sh", "sh server", "python", "js", "toml", "json")
 PICTURES = ("", "text")
 PORT = "8080"
 SECONDS = 60
@@ -44,6 +48,18 @@ if [ "$target" = run ]; then exec $({make} -n -o .venv/.core run "$@"); fi
 exec {make} -n -o .venv/.core -o .venv/.dev "$target" "$@"
 """
 CURL = '#!/bin/sh\nexec {curl} --fail --silent --show-error "$@"\n'
+NAMED = re.compile(r"`(examples/[^`]+\.json)`[^`\n]*:\n+\Z")
+RESULT = re.compile(r"^// → (.*)\n\Z", re.MULTILINE)
+INPUT = {"name": "ana", "age": 20}
+SCRIPTS = """
+[store]
+path = "{folder}/store.sqlite"
+[database]
+driver = "sqlite3"
+url = "{folder}/data.sqlite"
+[env]
+shop = "main"
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +70,8 @@ class Block:
     line: int
     kind: str
     text: str
+    file: str = ""
+    """Name of the file that the page says it shows."""
 
     def __str__(self) -> str:
         return f"{self.document.relative_to(ROOT)}:{self.line}"
@@ -73,7 +91,9 @@ def blocks(document: Path) -> Iterator[Block]:
     text = document.read_text(encoding="utf-8")
     for found in FENCE.finditer(text):
         indent, kind, body = found.groups()
-        yield Block(document, text.count("\n", 0, found.start()) + 1, kind.strip(), re.sub(f"(?m)^{indent}", "", body))
+        named = NAMED.search(text, 0, found.start())
+        line, file = text.count("\n", 0, found.start()) + 1, named.group(1) if named else ""
+        yield Block(document, line, kind.strip(), re.sub(f"(?m)^{indent}", "", body), file)
 
 
 ALL = [block for document in documents() for block in blocks(document)]
@@ -102,7 +122,7 @@ def run(command: list[str], copy: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("block", [block for block in ALL if block.kind in RUN], ids=str)
+@pytest.mark.parametrize("block", [block for block in ALL if block.kind in RUN and block.kind != "js"], ids=str)
 def test_what_a_document_shows_works(block: Block, copy: Path, tmp_path: Path) -> None:
     match block.kind:
         case "sh":
@@ -121,7 +141,26 @@ def test_what_a_document_shows_works(block: Block, copy: Path, tmp_path: Path) -
         case "toml":
             Settings.parse(block.text, "block", {})
         case "json":
-            json.loads(block.text)
+            shown = json.loads(block.text)
+            assert not block.file or shown == json.loads((ROOT / block.file).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.kind == "js"], ids=str)
+async def test_what_a_script_of_a_page_gives(block: Block, tmp_path: Path) -> None:
+    book = {
+        "start": {
+            "data": {"type": "httpstart", "method": "POST", "path": "/page"},
+            "outputs": {"output": {"connections": [{"node": "script"}]}},
+        },
+        "script": {"data": {"type": "js", "script": block.text}, "outputs": {}},
+    }
+    (tmp_path / "book.json").write_text(json.dumps(book), "utf-8")
+    settings, _ = Settings.parse(SCRIPTS.format(folder=tmp_path), "block", {})
+    async with Runtime(settings, {"book": tmp_path / "book.json"}, listen=False) as runtime:
+        done = await runtime.execute("book", INPUT)
+    assert done.success, done.error or done.output
+    if (said := RESULT.search(block.text)) is not None:
+        assert done.output == json.loads(said.group(1))
 
 
 def test_every_block_is_of_a_kind_that_is_run_or_a_picture() -> None:
