@@ -49,6 +49,15 @@ async def log_in(session: SessionView, profile: Mapping[str, Any]) -> None:
     await _write(session, PROFILE_MAP, {PROFILE_KEY: text})
 
 
+async def log_out(session: SessionView) -> None:
+    """Nobody is logged in any more. The forms waiting here go too: who logs in next may be somebody else."""
+    if await profile_of(session) is not None:
+        await session.delete(suspended.MAP)
+        await session.delete(FORM_MAP)
+        await session.rotate()
+    await session.remove(PROFILE_MAP, (PROFILE_KEY,))
+
+
 class SessionFunctions:
     """The functions; they need nothing but their caller."""
 
@@ -88,8 +97,11 @@ class SessionFunctions:
         await _write(caller.session, _name(given), given.object(1))
 
     async def delete_session(self, caller: Caller, arguments: list[Any]) -> None:
-        """Remove one map."""
-        await caller.session.delete(_name(Arguments("delete_session(name)", arguments)))
+        """Remove one map. That of the profile: log out."""
+        name = _name(Arguments("delete_session(name)", arguments))
+        if name == PROFILE_MAP:
+            await log_out(caller.session)
+        await caller.session.delete(name)
 
     async def open_session_form(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
         """All values of the map of forms."""
@@ -112,13 +124,8 @@ class SessionFunctions:
         return await profile_of(caller.session) is not None
 
     async def delete_profile(self, caller: Caller, arguments: list[Any]) -> None:
-        """Log out. What is waiting in the session's forms goes too: the next to log in here may be somebody else."""
-        session = caller.session
-        if await profile_of(session) is not None:
-            await session.delete(suspended.MAP)
-            await session.delete(FORM_MAP)
-            await session.rotate()  # a cookie of before means nothing any more
-        await session.remove(PROFILE_MAP, (PROFILE_KEY,))
+        """Log out."""
+        await log_out(caller.session)
 
 
 def _name(given: Arguments) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from actors.functions.caller import SessionView
-from actors.functions.sessions import PROFILE_KEY, PROFILE_MAP, log_in, profile_of
+from actors.functions.sessions import PROFILE_MAP, log_in, log_out, profile_of
 from actors.sessions import suspended
 from protocol.codec import dumps
 from protocol.errors import CallRefused
@@ -59,7 +59,7 @@ class Session:
 
     async def log_out(self) -> None:
         """Nobody is logged in any more."""
-        await self._session.remove(PROFILE_MAP, (PROFILE_KEY,))
+        await log_out(self._session)
 
 
 def _allowed(name: str) -> str:

@@ -93,14 +93,17 @@ async def test_a_profile_lives_until_it_is_deleted_and_reads_as_go_kept_it(scrip
     assert await profile_of(script.session) is None
 
 
-async def test_a_logout_changes_the_id_and_forgets_forms_but_not_the_cart(script: Script) -> None:
+@pytest.mark.parametrize("logout", [("delete_profile",), ("delete_session", "auth_session")])
+async def test_a_logout_changes_the_id_and_forgets_forms_but_not_the_cart(
+    script: Script, logout: tuple[str, ...]
+) -> None:
     await script("set_profile", {"username": "ana"})
     await script("set_session", "cart", "items", 3)
     await script("save_session", "nflow_form", {"name": "ana"})
     await script.session.write("nflow_suspended", {"app/Trip": {"payload": "{}"}})
     await script.answer()
     before = script.cookie
-    await script("delete_profile")
+    await script(*logout)
     await script.answer()
     assert script.cookie != before
     assert await script.session.read("nflow_suspended") == {}
