@@ -2,7 +2,8 @@
 
 Parameters are written `$1`, `$2` … on every server; SQLite and MySQL also read `?`, one after the other, as their own
 programs write it. What stands inside quotes and comments is never a parameter, and the text between parameters is never
-changed. Where this scanner and a server could disagree about that, the statement is refused. Pure.
+changed. Where this scanner and a server could disagree about that, the statement is refused. Pure. It runs on the loop
+over texts that scripts make, so its time is proportional to them: a quote that never ends is refused at once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _PLAIN: Final = r"'(?:[^']+|'')*+'"
 _ESCAPED: Final = r"'(?:[^'\\]+|\\.|'')*+'"
 _NAME: Final = r'"(?:[^"]+|"")*+"'
 _NUMBERED: Final = r"\$(?P<number>[0-9]+)(?![A-Za-z0-9_$\u0080-\U0010ffff])"
+_TAG: Final = r"(?:[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*)?"
+_NEST: Final = re.compile(r"/\*|\*/")
 _MOST: Final = 65_535
 """Parameters a statement can have, on PostgreSQL; the others are not asked for more."""
 _READING: Final = frozenset({"select", "values", "table", "show", "explain", "describe", "desc", "pragma"})
@@ -35,12 +38,12 @@ class Dialect(Enum):
 
     SQLITE = (
         rf"(?P<skip>{_PLAIN}|{_NAME}|`(?:[^`]+|``)*+`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z))"
-        rf"|(?P<word>{_WORD})|{_NUMBERED}|\?(?P<other>[0-9]+)|(?P<next>\?)|(?P<open>['\"`])"
+        rf"|(?P<word>{_WORD})|{_NUMBERED}|\?(?P<other>[0-9]+)|(?P<next>\?)|(?P<open>['\"`\[])"
     )
     POSTGRES = (
         rf"(?P<skip>[eE]{_ESCAPED}|{_PLAIN}|{_NAME}|--[^\n\r]*"
-        r"|\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*)?)\$.*?\$(?P=tag)\$)"
-        rf"|(?P<nest>/\*)|(?P<word>{_WORD})|{_NUMBERED}|(?P<open>['\"])"
+        rf"|\$(?P<tag>{_TAG})\$.*?\$(?P=tag)\$)"
+        rf"|(?P<nest>/\*)|(?P<word>{_WORD})|{_NUMBERED}|(?P<open>['\"]|\${_TAG}\$)"
     )
     MYSQL = (
         rf'(?P<skip>{_ESCAPED}|"(?:[^"\\]+|\\.|"")*+"|`(?:[^`]+|``)*+`|\#[^\n]*|--(?=[\x00-\x20]|\Z)[^\n]*'
@@ -150,7 +153,8 @@ class _Scan:
                 case "word":
                     self.words.append(found.group().lower())
                 case "number" | "other":
-                    self._parameter(found, int(found.group(found.lastgroup)), numbered=True)
+                    digits = found.group(found.lastgroup).lstrip("0")[:6]  # six are too many, however they go on
+                    self._parameter(found, int(digits or "0"), numbered=True)
                 case "next":
                     self._next += 1
                     self._parameter(found, self._next, numbered=False)
@@ -178,10 +182,10 @@ class _Scan:
     def _end_of_nest(self, place: int) -> int:
         """PostgreSQL's comments may hold comments."""
         depth = 1
-        for found in re.finditer(r"/\*|\*/", self._sql[place:]):
+        for found in _NEST.finditer(self._sql, place):
             depth += 1 if found.group() == "/*" else -1
             if not depth:
-                return place + found.end()
+                return found.end()
         return len(self._sql)
 
 

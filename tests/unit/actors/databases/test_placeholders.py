@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +103,33 @@ def test_parameters_beside_code_in_comments_are_refused(sql: str, dialect: Diale
 def test_parameters_are_numbered_from_one(sql: str, number: str) -> None:
     with pytest.raises(CallRefused, match=number):
         statement(sql, Dialect.POSTGRES)
+
+
+def test_leading_noughts_of_a_number_do_not_count() -> None:
+    assert numbers("select $0000001", Dialect.POSTGRES) == [1]
+
+
+def test_a_number_of_any_length_is_refused_as_one_that_is_too_high() -> None:
+    with pytest.raises(CallRefused, match="from \\$1 to"):
+        statement("select $" + "1" * 100_000, Dialect.POSTGRES)
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ("[" * 500_000, Dialect.SQLITE),
+        ("".join(f"$a{number}$ " for number in range(100_000)), Dialect.POSTGRES),
+        ("$" * 500_001, Dialect.POSTGRES),
+        ("/**/" * 200_000, Dialect.POSTGRES),
+        ("/*" * 300_000, Dialect.POSTGRES),
+    ],
+    ids=["brackets", "tags", "dollars", "comments", "nested comments"],
+)
+def test_a_hostile_statement_takes_time_in_proportion_to_its_length(text: str, dialect: Dialect) -> None:
+    began = time.perf_counter()
+    with contextlib.suppress(CallRefused):
+        statement("select " + text, dialect)
+    assert time.perf_counter() - began < 5  # minutes, where each quote is looked for to the end
 
 
 @pytest.mark.parametrize(
