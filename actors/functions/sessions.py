@@ -1,8 +1,8 @@
 """Session functions of scripts: `set_session`, `get_session`, … and the profile of who is logged in (Go: syncsession).
 
 A profile is kept as Go kept it: as JSON text in the session `auth_session` under `profile`. Whenever one appears where
-there was none, and when it goes, the session gets a new id: nobody can log a browser into a session he planted there,
-and a cookie of before a logout is worth nothing. The maps the runtime itself keeps are out of scripts' reach. Talks to
+there was none or another's was, and when it goes, the session gets a new id: nobody can log a browser into a session he
+planted there, and a cookie of before a logout is worth nothing. The maps the runtime itself keeps are out of scripts' reach. Talks to
 the caller's session.
 """
 
@@ -14,12 +14,16 @@ from typing import Any, Final
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions, SessionView
 from actors.sessions import suspended
-from protocol.codec import dumps, loads_from_script
+from protocol.codec import dumps, loads, loads_from_script
 from protocol.errors import BadDocument, CallRefused
 
 FORM_MAP: Final = "nflow_form"
 PROFILE_MAP: Final = "auth_session"
 PROFILE_KEY: Final = "profile"
+_WHO: Final = frozenset(
+    "id user_id userid uid sub user username user_name name login email mail account rol role roles admin groups".split()
+)
+"""Keys of a profile, in small letters, that say who it is and what he may do."""
 COMPLEX: Final = "<complex-value>"
 """What Go gives for a value that is no text, number or boolean."""
 
@@ -85,11 +89,11 @@ class SessionFunctions:
     async def get_session(self, caller: Caller, arguments: list[Any]) -> str:
         """One value as text."""
         given = Arguments("get_session(name, key)", arguments)
-        return value_as_text((await caller.session.read(_name(given))).get(given.text(1)))
+        return value_as_text((await _read(caller, _name(given))).get(given.text(1)))
 
     async def open_session(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
         """All values of one map."""
-        return dict(await caller.session.read(_name(Arguments("open_session(name)", arguments))))
+        return await _read(caller, _name(Arguments("open_session(name)", arguments)))
 
     async def save_session(self, caller: Caller, arguments: list[Any]) -> None:
         """Merge values into one map."""
@@ -104,8 +108,8 @@ class SessionFunctions:
         await caller.session.delete(name)
 
     async def open_session_form(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
-        """All values of the map of forms."""
-        return dict(await caller.session.read(FORM_MAP))
+        """What the form has: the run's payload, and what scripts keep in the map of forms themselves."""
+        return await _read(caller, FORM_MAP)
 
     async def delete_session_form(self, caller: Caller, arguments: list[Any]) -> None:
         """Remove the map of forms."""
@@ -135,10 +139,30 @@ def _name(given: Arguments) -> str:
     return name
 
 
+async def _read(caller: Caller, name: str) -> dict[str, Any]:
+    """One map. That of forms holds the payload, which Go copied there before each node (Go: main.go run)."""
+    held = await caller.session.read(name)
+    if name != FORM_MAP:
+        return dict(held)
+    payload = loads(caller.payload)
+    fields = payload.items() if isinstance(payload, dict) else ()
+    return {**{key: value for key, value in fields if key != "break"}, **held}
+
+
 async def _write(session: SessionView, name: str, values: Mapping[str, Any]) -> None:
-    if name == PROFILE_MAP and PROFILE_KEY in values and _profile(await session.read(name)) is None:
-        await session.rotate()
+    if name == PROFILE_MAP and PROFILE_KEY in values:
+        before, after = _profile(await session.read(name)), _profile(values)
+        if after is None:
+            await log_out(session)
+        elif before is None or _somebody_else(before, after):
+            await session.rotate()
     await session.write(name, values)
+
+
+def _somebody_else(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a profile says another user, or other rights. What names neither is compared whole."""
+    named = [{key: value for key, value in each.items() if key.lower() in _WHO} for each in (before, after)]
+    return named[0] != named[1] if any(named) else before != after
 
 
 def _profile(held: Mapping[str, Any]) -> dict[str, Any] | None:

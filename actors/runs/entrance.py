@@ -70,7 +70,7 @@ async def entrance(
         raise suspended.not_waiting(start.resume)
     payload = suspended.merge(kept.payload, start.payload)
     variables = {**dict(kept.variables), **dict(start.variables)}
-    login = start.start.auth or asks_for_login(node.data)
+    login = kept.login or start.start.auth or asks_for_login(node.data)
     return Entrance(flow, node.id, payload, tuple(variables.items()), kept, login)
 
 

@@ -9,7 +9,7 @@ from actors.runs.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.runs.walk import Suspend
 from actors.sessions import suspended
 from protocol.codec import dumps
-from protocol.errors import NflowError
+from protocol.errors import NflowError, RunCancelled
 from protocol.flow import Durability, Start
 from protocol.process import Answer, AnswerBegun, Failure, Reply, StartProcess
 from protocol.refs import NOBODY
@@ -38,7 +38,7 @@ async def settle(
         if suspend is not None:
             waiting = suspended.Suspended(
                 flow.app, flow.name, flow.hash, suspend.node, suspend.payload.decode(), start.variables,
-                suspend.offered, start.wid, created,
+                suspend.offered, start.wid, created, start.start.auth or (resumed is not None and resumed.login),
             )  # fmt: skip
             kept = suspended.offer(await session.read(suspended.MAP), waiting, resumed)
             await session.remove(suspended.MAP, kept.drop)
@@ -51,6 +51,13 @@ async def settle(
         return Farewell(reply, await session.commit())
     except NflowError as error:
         return Farewell(reply if isinstance(reply, Failure) else Failure(error), "")
+
+
+def unheard_failure(reply: Reply, start: StartProcess) -> str:
+    """What failed in a run that answers nobody (a fork's branch, `log()`), for the log; empty: nothing did."""
+    if start.reply_to is not NOBODY or not isinstance(reply, Failure) or isinstance(reply.error, RunCancelled):
+        return ""
+    return f"{start.flow.name}: this run answers nobody, and failed: {reply.error}"
 
 
 def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int) -> StartProcess:

@@ -40,6 +40,8 @@ class Suspended(NamedTuple):
     """Process id of the run that was suspended."""
     created: float
     """Unix seconds."""
+    login: bool = False
+    """The start it came in by asked for a login: so does going on, by whichever start of the flow."""
 
 
 class Kept(NamedTuple):
@@ -119,7 +121,8 @@ def _read(value: Any) -> Suspended | None:
         }:  # fmt: skip
             pairs = tuple((str(pair[0]), str(pair[1])) for pair in variables if _is_pair(pair))
             names = frozenset(name for name in offered if isinstance(name, str))
-            return Suspended(app, flow, version, node, payload, pairs, names, wid, created)
+            login = value.get("login") is True
+            return Suspended(app, flow, version, node, payload, pairs, names, wid, created, login)
         case _:
             return None
 

@@ -136,6 +136,42 @@ async def test_a_login_changes_the_id_however_it_is_written_and_later_changes_do
     assert script.cookie == logged_in
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"username": "mallory"}, {"username": "ana"}),
+        ({"Email": "m@x.org", "seen": 1}, {"Email": "a@x.org", "seen": 1}),
+        ({"username": "ana", "rol": "user"}, {"username": "ana", "rol": "admin"}),
+        ({"username": "ana"}, {"legajo": 7}),
+        ({"legajo": 7}, {"legajo": 8}),
+    ],
+)
+async def test_a_login_as_somebody_else_changes_the_id_too(
+    script: Script, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    await script("set_profile", first)
+    await script.answer()
+    planted = script.cookie
+    await script("set_profile", second)
+    await script.answer()
+    assert script.cookie != planted
+    assert await script("get_profile") == second
+    assert await script.stage.view(planted).read("auth_session") == {}
+
+
+@pytest.mark.parametrize("text", ["", "null", None])
+async def test_a_profile_that_is_overwritten_with_nobody_is_a_logout(script: Script, text: str | None) -> None:
+    await script("set_profile", {"username": "ana"})
+    await script("save_session", "nflow_form", {"name": "ana"})
+    await script.answer()
+    before = script.cookie
+    await script("set_session", "auth_session", "profile", text)
+    await script.answer()
+    assert script.cookie != before
+    assert await script("exist_profile") is False
+    assert await script("open_session_form") == {}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '"ana"'])
 async def test_a_damaged_profile_is_nobody(script: Script, text: str) -> None:
     await script("set_session", "auth_session", "profile", text)

@@ -27,6 +27,8 @@ def kept(*runs: Suspended, of: dict[str, Any] | None = None) -> dict[str, Any]:
 def test_a_run_goes_on_with_all_that_was_kept() -> None:
     assert resume(kept(RUN), "app", "Home", "n2") == RUN
     assert resume(kept(RUN), "app", "Home", "n3") == RUN
+    behind_login = RUN._replace(login=True)
+    assert resume(kept(behind_login), "app", "Home", "n2") == behind_login
 
 
 @pytest.mark.parametrize(

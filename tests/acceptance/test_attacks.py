@@ -1,0 +1,56 @@
+"""What an attacker tries at the door of a running server, and does not get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Launch
+from tests.acceptance.playbooks import chain, js, playbook, starter
+from tests.acceptance.servers import Answer, Server
+
+FORM = "function main() { payload.note = 'inside'; payload['break'] = true; c.HTML(200, 'form') }"
+
+
+@pytest.fixture(scope="module")
+def guarded(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    triggers: Path = tmp_path_factory.mktemp("triggers")
+    (triggers / "auth.js").write_text("function auth() { if (!profile || profile.banned) next = 'login' }")
+    trip = {
+        "in": starter("/inside", "form", "ANY", nflow_auth="true"),
+        "out": starter("/outside", "hello", "ANY"),
+        "form": js(FORM, "after"),
+        "after": js("function main() { c.JSON(200, payload) }"),
+        "hello": js("function main() { c.String(200, 'hello') }"),
+    }
+    document = playbook(
+        chain("/login", "set_profile({username: form.user[0]})"),
+        chain("/ban", "set_profile({...get_profile(), banned: true})"),
+        chain("/who", "c.JSON(200, get_profile())"),
+        Trip=trip,
+    )
+    return launch(document, f'[files]\ntriggers = "{triggers}"\n')
+
+
+def cookie_of(answer: Answer) -> str:
+    return str(answer.headers["Set-Cookie"]).partition(";")[0]
+
+
+@pytest.mark.parametrize("start", ["/inside", "/outside"])
+def test_a_run_that_began_behind_a_login_goes_on_behind_it_by_whichever_start(guarded: Server, start: str) -> None:
+    shown = {"Cookie": cookie_of(guarded.get("/login?user=ana"))}
+    assert guarded.get("/inside", headers=shown).text == "form"
+    onward = f"{start}?nflow_next_node_run=after"
+    assert guarded.get(onward, headers=shown).json()["note"] == "inside"
+    assert guarded.get("/inside", headers=shown).text == "form"
+    guarded.get("/ban", headers=shown)
+    answer = guarded.get(onward, headers=shown)
+    assert (answer.status, answer.body) == (307, b"")
+
+
+def test_a_login_in_a_planted_session_of_another_user_is_not_seen_there(guarded: Server) -> None:
+    planted = {"Cookie": cookie_of(guarded.get("/login?user=mallory"))}
+    victim = guarded.get("/login?user=ana", headers=planted)
+    assert guarded.get("/who", headers={"Cookie": cookie_of(victim)}).json() == {"username": "ana"}
+    assert guarded.get("/who", headers=planted).json() == {}
