@@ -2,8 +2,8 @@
 
 A profile is kept as Go kept it: as JSON text in the session `auth_session` under `profile`. Whenever one appears where
 there was none or another's was, and when it goes, the session gets a new id: nobody can log a browser into a session he
-planted there, and a cookie of before a logout is worth nothing. The maps the runtime itself keeps are out of scripts' reach. Talks to
-the caller's session.
+planted there, and a cookie of before a logout is worth nothing. The maps the runtime itself keeps are out of scripts'
+reach. Talks to the caller's session.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from typing import Any, Final
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions, SessionView
 from actors.sessions import suspended
-from protocol.codec import dumps, loads, loads_from_script
+from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, CallRefused
 
 FORM_MAP: Final = "nflow_form"
 PROFILE_MAP: Final = "auth_session"
 PROFILE_KEY: Final = "profile"
 _WHO: Final = frozenset(
-    "id user_id userid uid sub user username user_name name login email mail account rol role roles admin groups".split()
+    {
+        *("id", "uid", "user_id", "userid", "sub", "user", "username", "user_name", "name", "login", "account"),
+        *("email", "mail", "rol", "role", "roles", "admin", "groups"),
+    }
 )
 """Keys of a profile, in small letters, that say who it is and what he may do."""
 COMPLEX: Final = "<complex-value>"
@@ -144,7 +147,7 @@ async def _read(caller: Caller, name: str) -> dict[str, Any]:
     held = await caller.session.read(name)
     if name != FORM_MAP:
         return dict(held)
-    payload = loads(caller.payload)
+    payload = loads_from_script(caller.payload, "payload")
     fields = payload.items() if isinstance(payload, dict) else ()
     return {**{key: value for key, value in fields if key != "break"}, **held}
 
