@@ -1,7 +1,8 @@
 """A start's JSON Schema for its input: read with the flow, asked for every request.
 
 Drafts 4 to 2020-12, by `$schema`, 2020-12 otherwise. References lead inside the schema only: nothing is fetched.
-The only file that knows the validator.
+Inputs are a stranger's and are checked on the loop, so patterns are matched in time proportional to them: lookaround and
+back-references, for which no such way is known, are refused with the flow. The only file that knows the validator.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ class InputSchema:
         """Raises ValueError with what is wrong with the schema."""
         self.document = document
         try:
-            self._validator = jsonschema_rs.validator_for(document, validate_formats=True, retriever=_nowhere)
+            self._validator = jsonschema_rs.validator_for(
+                document, validate_formats=True, retriever=_nowhere, pattern_options=jsonschema_rs.RegexOptions()
+            )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
-            raise ValueError(str(error).partition("\n")[0]) from None
+            message = str(error).partition("\n")[0]
+            hint = " (lookaround and back-references are not taken)" if message.endswith('is not a "regex"') else ""
+            raise ValueError(message + hint) from None
 
     def problems(self, value: Any) -> list[Problem]:
         """What is wrong with an input, each with its path (`input.items.0.price`), at most MAX_PROBLEMS."""

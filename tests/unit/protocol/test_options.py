@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import json
 from typing import Any
 
@@ -79,6 +80,8 @@ def test_every_mistake_of_a_node_is_told_with_its_path(options: Any, path: str, 
     [
         ({"schema": {"type": "objekt"}}, ".schema", "is no JSON Schema"),
         ({"schema": {"$ref": "https://example.com/x.json"}}, ".schema", "is no JSON Schema"),
+        ({"schema": {"pattern": "(?=(a+))\\1b"}}, ".schema", "lookaround and back-references are not taken"),
+        ({"schema": {"patternProperties": {"(?!x)y": {}}}}, ".schema", "lookaround and back-references are not taken"),
         ({"compress": "yes"}, ".compress", "true or false"),
         ({"retry": 1}, ".retry", "unknown name"),
     ],
@@ -108,3 +111,11 @@ def test_an_input_that_does_not_fit_is_told_with_every_path() -> None:
 def test_a_thousand_problems_are_not_all_told() -> None:
     (start,) = document(start={"schema": {"items": {"type": "string"}}}).flows[0].starts
     assert len(start.schema.problems(list(range(1000)))) == 20
+
+
+def test_a_hostile_input_is_matched_in_time_in_proportion_to_its_length() -> None:
+    (start,) = document(start={"schema": {"pattern": "^([a-z0-9]+[ -]?)+$"}}).flows[0].starts
+    assert start.schema is not None
+    began = time.perf_counter()
+    assert start.schema.problems("a" * 1_000_000 + "!") != []
+    assert time.perf_counter() - began < 5
