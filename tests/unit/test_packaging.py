@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("actors", "gateway", "nflow_runtime", "protocol")
-SHIPPED = {".py", ".sql", ".js", ".typed"}
+SHIPPED = {".py", ".js", ".sql", ".lua", ".typed", ".html", ".css"}
 
 
 @pytest.fixture(scope="module")

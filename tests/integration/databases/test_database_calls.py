@@ -153,9 +153,8 @@ async def test_one_script_s_transaction_is_not_another_s(database: PooledDatabas
         await script("db.commit", transaction)
 
 
+@pytest.mark.parametrize("stage", ["postgres", "pgbouncer", "mariadb"], indirect=True)
 async def test_a_script_holds_few_transactions_at_once(stage: Stage) -> None:
-    if stage.kind == "sqlite":
-        pytest.skip("a file has one writer")
     script = Script(await stage.database(max_open=8))
     results = await asyncio.gather(*(script("db.begin") for _ in range(8)), return_exceptions=True)
     assert sum(isinstance(result, CallRefused) for result in results) == 4

@@ -331,9 +331,8 @@ async def test_a_statement_has_a_deadline_and_ends_on_the_server_too(stage: Stag
         assert await stage.settled(0)
 
 
+@pytest.mark.parametrize("stage", ["postgres", "pgbouncer", "mariadb"], indirect=True)
 async def test_connections_are_bounded_and_waiters_served(stage: Stage, database: PooledDatabase) -> None:
-    if stage.kind == "sqlite":
-        pytest.skip("a file has one writer: see the next test")
     held = [await database.begin() for _ in range(4)]
     waiting = asyncio.create_task(database.query("select 1 as x"))
     await asyncio.sleep(0.1)
@@ -392,13 +391,12 @@ async def test_an_old_connection_is_renewed(stage: Stage) -> None:
         assert stage.connections() <= 2
 
 
+@pytest.mark.parametrize("stage", ["sqlite", "postgres", "mariadb"], indirect=True)
 async def test_init_runs_on_each_new_connection(stage: Stage) -> None:
     match stage.driver:
         case "sqlite3":
             init, ask, wanted = "pragma foreign_keys = on;", "pragma foreign_keys", 1
         case "postgres":
-            if stage.kind == "pgbouncer":
-                pytest.skip("what it set would reach others")
             init, ask, wanted = "-- ours; really\nset application_name = 'it;s'; ;", "show application_name", "it;s"
         case _:
             init, ask, wanted = "set @@session.group_concat_max_len = 4321", "select @@group_concat_max_len", 4321
@@ -406,9 +404,8 @@ async def test_init_runs_on_each_new_connection(stage: Stage) -> None:
     assert (await database.query(ask)).rows == [(wanted,)]
 
 
+@pytest.mark.parametrize("stage", ["postgres", "mariadb"], indirect=True)
 async def test_what_one_sets_on_a_connection_does_not_reach_the_next(stage: Stage) -> None:
-    if stage.driver != "mysql" and stage.kind != "postgres":
-        pytest.skip("a SQLite file refuses such pragmas, and PgBouncer's connections are refused SET")
     database = await stage.database(max_open=1)
     if stage.driver == "mysql":
         await database.execute("set @@session.sql_mode = 'NO_BACKSLASH_ESCAPES'")
