@@ -1,8 +1,8 @@
 """A start's JSON Schema for its input: read with the flow, asked for every request.
 
 Drafts 4 to 2020-12, by `$schema`, 2020-12 otherwise. References lead inside the schema only: nothing is fetched.
-Inputs are a stranger's and are checked on the loop, so patterns are matched in time proportional to them: lookaround and
-back-references, for which no such way is known, are refused with the flow. The only file that knows the validator.
+Inputs are a stranger's and are checked on the loop, so patterns are matched in time proportional to them: lookaround
+and back-references, for which no such way is known, are refused with the flow. The one file that knows the validator.
 """
 
 from __future__ import annotations

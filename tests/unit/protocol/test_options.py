@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import json
 from typing import Any
 
@@ -111,11 +110,3 @@ def test_an_input_that_does_not_fit_is_told_with_every_path() -> None:
 def test_a_thousand_problems_are_not_all_told() -> None:
     (start,) = document(start={"schema": {"items": {"type": "string"}}}).flows[0].starts
     assert len(start.schema.problems(list(range(1000)))) == 20
-
-
-def test_a_hostile_input_is_matched_in_time_in_proportion_to_its_length() -> None:
-    (start,) = document(start={"schema": {"pattern": "^([a-z0-9]+[ -]?)+$"}}).flows[0].starts
-    assert start.schema is not None
-    began = time.perf_counter()
-    assert start.schema.problems("a" * 1_000_000 + "!") != []
-    assert time.perf_counter() - began < 5
