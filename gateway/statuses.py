@@ -51,6 +51,8 @@ NOT_FOUND = ErrorAnswer(404, go_json({"code": 404, "message": "not found"}))
 def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorAnswer:
     """What the caller of a failed run gets."""
     match error:
+        case ScriptError() if node is None:  # auth(), which is no node
+            return ErrorAnswer(500, go_json({"error": str(error)}))
         case ScriptError():
             prefix = "Script compilation error: " if error.compiling else ""
             return ErrorAnswer(500, go_json({"actor": _actor(node, debug), "message": f"{prefix}{error}"}))

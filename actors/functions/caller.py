@@ -107,6 +107,8 @@ class Caller:
     """Idempotency key of the node's visit: `process:node:visit`."""
     variables: Pairs = ()
     """Captured segments of the path."""
+    payload: bytes = b"null"
+    """The payload its node began with, as JSON text."""
 
 
 HostFunction = Callable[[Caller, list[Any]], Awaitable[Any]]

@@ -20,7 +20,7 @@ from actors.runs import entrance, walk
 from actors.runs.branch import RunBranch, shared
 from actors.runs.client import Client
 from actors.runs.entrance import Entrance, Verdict
-from actors.runs.farewell import Farewell, log_start, settle
+from actors.runs.farewell import Farewell, log_start, settle, unheard_failure
 from actors.runs.performance import Performance
 from actors.runs.records import RunRecords, describe
 from actors.runs.services import Door, Services
@@ -321,6 +321,8 @@ class ProcessActor(Actor[Any]):
         if self._start.tells_payload and isinstance(reply, Answer):
             reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
+        if unheard := unheard_failure(reply, self._start):
+            self._services.log(self._start.wid, self._at()[0], "error", unheard)
         text = self._services.triggers(self._start.flow.app).log
         if text and self._start.flow.name != entrance.LOG_FLOW:
             self._log_run(text, reply)
@@ -377,7 +379,7 @@ class ProcessActor(Actor[Any]):
         return Caller(
             start.wid, flow.tenant, flow.app, flow.name, node, start.request, self.session,
             self._services.settings.host_call_seconds, key=f"{start.wid}:{node}:{visit}",
-            variables=start.variables,
+            variables=start.variables, payload=start.payload if self._performing is None else self._performing.payload,
         )  # fmt: skip
 
     def _new_records(self) -> RunRecords:

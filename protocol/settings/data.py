@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
 from protocol.settings.key import NO_SECRET, Count, Duration, Positive, Seconds, Section, setting
+
+_DRIVER_OF_SCHEME: Final = {
+    "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite3",
+    "sqlite3": "sqlite3",
+}  # fmt: skip
+
+
+def _with_driver(table: Any, key: str) -> Any:
+    """A URL says its driver itself, so that it alone can be set from the environment (nFlow manual)."""
+    if not isinstance(table, dict) or not isinstance(address := table.get(key), str):
+        return table
+    driver = _DRIVER_OF_SCHEME.get(address.strip().partition("://")[0].lower()) if "://" in address else None
+    if driver is not None:
+        return {**table, "driver": driver}
+    if address.strip() and not table.get("driver"):
+        raise ValueError(
+            f"{key} needs its driver beside it, postgres, sqlite3 or mysql, or is a URL such as postgres://…"
+        )
+    return table
 
 
 class DatabaseNflow(Section):
@@ -39,6 +58,11 @@ class DatabaseNflow(Section):
     query_insert_template: str = setting("", "designer's query, unused here", "QueryInsertTemplate")
     query_delete_template: str = setting("", "designer's query, unused here", "QueryDeleteTemplate")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _driver_of_dsn(cls, table: Any) -> Any:
+        return _with_driver(table, "dsn")
+
 
 class Redis(Section):
     """Redis, for scripts and shared rate limits."""
@@ -62,6 +86,11 @@ class Database(Section):
     max_open_conns: Count = setting(10, "connections")
     pgbouncer: bool = setting(False, "PostgreSQL is reached through PgBouncer: prepare no statements")
     max_rows: Positive = setting(10_000, "rows one query may return; more: an error")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _driver_of_url(cls, table: Any) -> Any:
+        return _with_driver(table, "url")
 
 
 class PgSession(Section):

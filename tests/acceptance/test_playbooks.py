@@ -267,6 +267,7 @@ def test_a_gorutine_runs_its_second_output_beside_the_first_with_a_copy_of_the_p
 
 def test_a_failing_branch_does_not_touch_the_answer(forks: Server) -> None:
     assert forks.get("/fork/bad").text == "well"
+    assert until(lambda: "this run answers nobody, and failed: " in forks.log())
 
 
 def test_a_gorutine_without_a_second_branch_goes_on(forks: Server) -> None:

@@ -99,8 +99,9 @@ def server(launch: Launch) -> Server:
                 "code": js("function main() { c.String(200, 'code') }", script="c.String(200, 'script')"),
                 "compile": js("code", compile="function main(){ c.String(200, 'compiled') }"),
                 "script": {"data": {"type": "js", "script": "c.String(200, 'script')"}, "outputs": {}},
-                "unknown": {"data": {"type": "js", "script": "if_equals"}, "outputs": {}},
+                "unknown": {"data": {"type": "js", "script": "no_such_module"}, "outputs": {}},
             },
+            chain("/form/map", "payload.n = {a: 1}", "c.JSON(200, [open_session_form(), get_session('nflow_form', 'a')])"),
             chain("/bare", "var top = 1; function main() { c.JSON(200, top) }"),
             **flows,
             **{"Flow of ñ": chain("/flow", "c.JSON(200, [__flow_name, __flow_app])")},
@@ -125,6 +126,10 @@ def test_form_values_are_in_the_first_payload_and_a_json_body_is_not(server: Ser
         "b": "3",
     }
     assert server.post("/form/payload?a=1", json={"b": 3}).json() == {"a": "1"}
+
+
+def test_the_session_of_forms_shows_the_values_of_the_form_and_what_nodes_added(server: Server) -> None:
+    assert server.get("/form/map?a=1&b=2&b=3").json() == [{"a": "1", "b": ["2", "3"], "n": {"a": 1}}, "1"]
 
 
 def test_a_payload_key_that_is_deleted_stays_deleted(server: Server) -> None:
@@ -260,7 +265,7 @@ def test_the_source_of_a_node_is_compile_else_code_else_script(server: Server, w
 def test_a_module_that_does_not_exist_is_an_error_of_the_script(server: Server) -> None:
     answer = server.get("/sources/4")
     assert answer.status == 500
-    assert "ReferenceError: if_equals is not defined" in answer.json()["message"]
+    assert "ReferenceError: no_such_module is not defined" in answer.json()["message"]
 
 
 def test_statements_above_main_run_first(server: Server) -> None:

@@ -53,6 +53,11 @@ TABLE: list[tuple[NflowError, int]] = [
 ]
 
 
+def test_a_failing_auth_script_is_told_as_go_tells_it() -> None:
+    answer = statuses.error_answer(ScriptError("Error: boom"), None, debug=False)
+    assert (answer.status, json.loads(answer.body)) == (500, {"error": "Error: boom"})
+
+
 @pytest.mark.parametrize(("error", "status"), TABLE, ids=lambda value: type(value).__name__)
 def test_every_error_has_its_status_and_a_json_body(error: NflowError, status: int) -> None:
     answer = statuses.error_answer(error, NODE, debug=False)

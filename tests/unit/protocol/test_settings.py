@@ -302,9 +302,9 @@ def test_the_environment_overrides_the_file() -> None:
         ("NFLOW_RATE_LIMIT_BACKEND", "redis", lambda s: s.rate_limit.backend == "redis"),
         ("NFLOW_RATE_LIMIT_BURST_SIZE", "7", lambda s: s.rate_limit.ip_burst_size == 7),
         ("NFLOW_REDIS_HOST", "r:6379", lambda s: s.redis.host == "r:6379"),
-        ("NFLOW_DATABASE_DSN", "d", lambda s: s.database_nflow.dsn.get_secret_value() == "d"),
-        ("NFLOW_DATABASE_NFLOW_DSN", "d", lambda s: s.database_nflow.dsn.get_secret_value() == "d"),
-        ("NFLOW_DATABASE_URL", "u", lambda s: s.database.url.get_secret_value() == "u"),
+        ("NFLOW_DATABASE_DSN", "mysql://d", lambda s: s.database_nflow.dsn.get_secret_value() == "mysql://d"),
+        ("NFLOW_DATABASE_NFLOW_DSN", "mysql://d", lambda s: s.database_nflow.dsn.get_secret_value() == "mysql://d"),
+        ("NFLOW_DATABASE_URL", "mysql://u", lambda s: s.database.url.get_secret_value() == "mysql://u"),
         ("NFLOW_DATABASE_NFLOW_QUERYGETAPP", "q", lambda s: s.database_nflow.query_get_app == "q"),
         ("NFLOW_SECURITY_ENCRYPTION_KEY", "k", lambda s: s.security.encryption_key.get_secret_value() == "k"),
         ("NFLOW_SECURITY_ALLOWED_PATTERNS", "a, b", lambda s: s.security.allowed_patterns == ("a", "b")),
@@ -317,6 +317,28 @@ def test_the_environment_overrides_the_file() -> None:
 )  # fmt: skip
 def test_a_variable_reaches_its_key(variable: str, value: str, found: Any) -> None:
     assert found(parse(**{variable: value})[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "dsn", "driver"),
+    [
+        ("", "postgres://user:pass@host/db", "postgres"),
+        ("[database_nflow]\ndriver = 'sqlite3'\ndsn = 'app.sqlite'", "postgres://user:pass@host/db", "postgres"),
+        ("", " MySQL://host/db", "mysql"),
+        ("", "sqlite://app.sqlite", "sqlite3"),
+        ("[database_nflow]\ndriver = 'postgres'", "user=nflow dbname=nflow", "postgres"),
+    ],
+)
+def test_a_dsn_that_is_a_url_says_its_driver(text: str, dsn: str, driver: str) -> None:
+    assert parse(text, NFLOW_DATABASE_DSN=dsn)[0].database_nflow.driver == driver
+    assert parse(text.replace("_nflow", "").replace("dsn", "url"), NFLOW_DATABASE_URL=dsn)[0].database.driver == driver
+
+
+@pytest.mark.parametrize("section", ["[database_nflow]\ndsn = 'host=h password=SECRET'", "[database]\nurl = 'SECRET'"])
+def test_a_dsn_without_a_driver_is_an_error_that_does_not_repeat_it(section: str) -> None:
+    with pytest.raises(BadDocument, match="needs its driver beside it") as caught:
+        parse(section)
+    assert "SECRET" not in str(caught.value)
 
 
 def test_a_variable_of_env_takes_the_name_the_file_has() -> None:

@@ -21,10 +21,11 @@ class Script:
         self.stage = stage
         self.cookie = ""
         self.session: RunSession = stage.view()
+        self.payload = b"null"
 
     async def __call__(self, name: str, *arguments: Any) -> Any:
         request = Request("GET", "/", "", (), (), (), b"", "127.0.0.1:1", "http")
-        caller = Caller("w1", "t", "app", "Home", "n1", request, self.session, 30.0)
+        caller = Caller("w1", "t", "app", "Home", "n1", request, self.session, 30.0, payload=self.payload)
         return await SessionFunctions().functions()[name](caller, list(arguments))
 
     async def answer(self) -> None:
@@ -63,6 +64,18 @@ async def test_what_is_absent_is_an_empty_text_or_object(script: Script) -> None
     await script("delete_session_form")
     await script("delete_profile")
     assert await script.session.commit() == ""
+
+
+async def test_the_map_of_forms_shows_what_the_form_has(script: Script) -> None:
+    script.payload = b'{"name":"ana","x":["1","2"],"deep":{"a":[1]},"break":true,"half":"\\ud800"}'
+    shown = {"name": "ana", "x": ["1", "2"], "deep": {"a": [1]}, "half": "\ufffd"}
+    assert await script("open_session_form") == await script("open_session", "nflow_form") == shown
+    assert await script("get_session", "nflow_form", "name") == "ana"
+    assert script.session.changed is False, "looking writes nothing"
+    await script("set_session", "nflow_form", "name", "eva")
+    assert (await script("open_session_form"))["name"] == "eva"
+    await script("delete_session_form")
+    assert await script("open_session_form") == shown
 
 
 async def test_saving_merges_and_deleting_removes(script: Script) -> None:
