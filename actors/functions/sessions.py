@@ -155,10 +155,10 @@ async def _read(caller: Caller, name: str) -> dict[str, Any]:
 async def _write(session: SessionView, name: str, values: Mapping[str, Any]) -> None:
     if name == PROFILE_MAP and PROFILE_KEY in values:
         before, after = _profile(await session.read(name)), _profile(values)
-        if after is None:
-            await log_out(session)
-        elif before is None or _somebody_else(before, after):
+        if before is None and after is not None:
             await session.rotate()
+        elif before is not None and (after is None or _somebody_else(before, after)):
+            await log_out(session)
     await session.write(name, values)
 
 

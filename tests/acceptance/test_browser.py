@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.acceptance.conftest import Launch
 from tests.acceptance.servers import Answer, Server
-from tests.acceptance.wizard import EXAMPLES, FORM, PEOPLE, import_people
+from tests.acceptance.wizard import EXAMPLES, FORM, PEOPLE, Walker, import_people
 
 
 @pytest.fixture(scope="module")
@@ -258,15 +258,20 @@ def test_after_logging_out_the_old_cookie_is_worth_nothing(server: Server, page:
     assert (answer.status, answer.headers["Location"]) == (307, "/nflow_login")
 
 
-def test_who_logs_in_next_at_the_same_browser_does_not_go_on_with_anothers_forms(server: Server, page: Page) -> None:
-    log_in(page, "ana")
-    tell_who(page, "Ana", "ana@example.com")
-    node = offered(page)
-    press(page, "link", "Log out")
-    headers = {**FORM, "Cookie": session_cookie(page.context)}
-    values = {"nflow_next_node_run": offered(page), "username": "luis", "password": PEOPLE["luis"]}
-    came_in = server.post("/nflow_login", body=urlencode(values), headers=headers)
-    assert came_in.status == 303
-    answer = send(server, node, came_in.headers["Set-Cookie"].partition(";")[0], cities="c2", hotel_c2="4")
+@pytest.mark.parametrize("logs_out", [True, False])
+def test_who_logs_in_next_at_the_same_browser_does_not_go_on_with_anothers_forms(
+    server: Server, logs_out: bool
+) -> None:
+    walker = Walker(server)
+    walker.log_in("ana")
+    walker.get("/trip")
+    walker.send("/trip", traveller="Ana", mail="ana@example.com")
+    node, cookie = walker.node, walker.cookie
+    if logs_out:
+        walker.get("/logout")
+    assert walker.log_in("luis").status == 303
+    assert walker.cookie != cookie
+    walker.node = node
+    answer = walker.send("/trip", cities="c2", hotel_c2="4")
     assert answer.status == 409
     assert "Ana" not in answer.text
