@@ -86,7 +86,7 @@ def server(launch: Launch, peer: HttpPeer, tmp_path_factory: pytest.TempPathFact
         "first": flat("/first", block("es_2", 1)),
         "context": flat("/context", block("es_2", 2)),
         "context_told": flat(
-            "/context/told", block("es_2", 2) + "return {body, agent: headers['x-agent'], query, apiKey}"
+            "/context/told", block("es_2", 2) + "return {body, sender: headers['x-sender'], query, apiKey}"
         ),
         "vars": flat("/vars", block("es_2", 3) + "return {userId, allVars}", "return {earlier: payload, all: vars}"),
         "http": flat(
@@ -146,8 +146,8 @@ def test_request_response_and_environment_are_read_and_set(server: Server) -> No
     answer = server.post("/context", json={"email": "juan@example.com"})
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert until(lambda: "Procesando usuario: juan@example.com" in server.log())
-    told = server.post("/context/told?page=2", json={"email": "a@b.co"}, headers={"X-Agent": "mine"}).json()
-    assert told == {"body": {"email": "a@b.co"}, "agent": "mine", "query": {"page": "2"}, "apiKey": "key of env"}
+    told = server.post("/context/told?page=2", json={"email": "a@b.co"}, headers={"X-Sender": "mine"}).json()
+    assert told == {"body": {"email": "a@b.co"}, "sender": "mine", "query": {"page": "2"}, "apiKey": "key of env"}
 
 
 def test_variables_of_the_workflow_are_kept_to_its_end(server: Server) -> None:
