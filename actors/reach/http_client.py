@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -331,7 +332,12 @@ def _onward(url: URL, response: HttpResponse) -> URL | None:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
+        text = error.strerror or str(error) or type(error).__name__
+        if (
+            text.startswith("Connect call failed") and error.errno
+        ):  # asyncio's words, with the address as a Python tuple
+            return os.strerror(error.errno)
+        return text
     return str(error) or type(error).__name__
 
 
