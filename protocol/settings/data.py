@@ -31,7 +31,9 @@ def _with_driver(table: Any, key: str) -> Any:
 class DatabaseNflow(Section):
     """nFlow's database: apps, modules, templates, users, tokens, named queries."""
 
-    driver: Literal["", "postgres", "sqlite3", "mysql"] = setting("", "postgres, sqlite3 or mysql; empty: no database")
+    driver: Literal["", "postgres", "sqlite3", "mysql"] = setting(
+        "", "postgres, sqlite3 or mysql; a URL says it itself; empty: no database"
+    )
     dsn: SecretStr = setting(NO_SECRET, "how to reach it")
     query: str = setting("SELECT name,query FROM queries", "loads the named queries below at start")
     max_open_conns: Count = setting(0, "connections; 0: the driver's choice")
@@ -79,7 +81,7 @@ class Database(Section):
     """The database of scripts (`db.query` …) and db nodes. Without one they use nFlow's."""
 
     driver: Literal["", "postgres", "sqlite3", "mysql"] = setting(
-        "", "postgres, sqlite3 or mysql; empty: nFlow's database"
+        "", "postgres, sqlite3 or mysql; a URL says it itself; empty: nFlow's database"
     )
     url: SecretStr = setting(NO_SECRET, "how to reach it, in the forms of database_nflow.dsn")
     init: str = setting("", "SQL run once on each new connection")
