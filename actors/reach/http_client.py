@@ -333,10 +333,8 @@ def _onward(url: URL, response: HttpResponse) -> URL | None:
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError):
         text = error.strerror or str(error) or type(error).__name__
-        if (
-            text.startswith("Connect call failed") and error.errno
-        ):  # asyncio's words, with the address as a Python tuple
-            return os.strerror(error.errno)
+        if error.errno is not None and text.startswith("Connect call failed"):
+            return os.strerror(error.errno)  # asyncio's words hold the address as a Python tuple
         return text
     return str(error) or type(error).__name__
 
