@@ -46,6 +46,10 @@ def configure(*, verbose: bool) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+    for ours in ("actors", "nflow"):  # the kernel and the databases know no structlog
+        logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
+    root = logging.getLogger()
+    root.handlers[:] = [*(each for each in root.handlers if not isinstance(each, Forwarded)), Forwarded()]
 
 
 def let_go() -> None:
@@ -58,6 +62,22 @@ def let_go() -> None:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, stream.fileno())
                 os.close(nowhere)
+
+
+class Forwarded(logging.Handler):
+    """What is said by Python's own logging, as lines of ours: of libraries, warnings and worse.
+
+    Without it Python would write the bare text: no time, no level, and as many lines as the text says.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # a library's own mistake: pattern and values do not fit
+            text = str(record.msg)
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        structlog.get_logger().log(level, text, logger=record.name, exc_info=record.exc_info or None)
 
 
 class Lossy:
