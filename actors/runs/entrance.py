@@ -8,7 +8,7 @@ Pure but for the session's reads; the process actor does what comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,6 +81,12 @@ def branch_start(start: StartProcess, wid: str, node: str, payload: bytes, budge
         wid, start.flow, first, start.variables, f"go_rutine_{wid}", start.request, payload, start.durability, NOBODY,
         budget,
     )  # fmt: skip
+
+
+def username(profile: Mapping[str, Any] | None) -> str:
+    """What a tracker row says of who is logged in."""
+    name = profile.get("username") if profile is not None else None
+    return name if isinstance(name, str) else ""
 
 
 def login_script(text: str, app: str, flow: str) -> Script:

@@ -199,8 +199,10 @@ class ProcessActor(Actor[Any]):
             verdict = await authenticator(self._caller())
             if verdict.allowed and verdict.user is not None and verdict.user != await profile_of(self.session):
                 await log_in(self.session, verdict.user)
+            self._records.username = entrance.username(verdict.user)
             return verdict
         profile = await profile_of(self.session)
+        self._records.username = entrance.username(profile)
         return entrance.login_payload(profile, target, self._start.endpoint)
 
     def _ask_login(self, payload: bytes) -> None:

@@ -23,7 +23,7 @@ class RunRecords:
 
     __slots__ = (
         "_begun", "_ended", "_hostname", "_journal", "_next_number", "_owner", "_ref", "_start", "_track", "_wall",
-        "awaited",
+        "awaited", "username",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,8 @@ class RunRecords:
         self._begun: int | None = 0
         """Number of the record that began the run; None once the journal has it."""
         self._ended = False
+        self.username = ""
+        """Of who is logged in, once a login has been checked."""
         self.awaited = 0
         """Number of the record whose commit the run waits for."""
 
@@ -103,8 +105,8 @@ class RunRecords:
     def _row(self, step: StepEnded, began: float, now: float) -> TrackerRow:
         request, node = self._start.request, step.node
         return TrackerRow(
-            self._start.wid, node.id, node.label, node.kind, request.path, "", step.next_node, (now - began) * 1000.0,
-            now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
+            self._start.wid, node.id, node.label, node.kind, request.path, self.username, step.next_node,
+            (now - began) * 1000.0, now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
             request.header(b"user-agent"), request.query_string, self._hostname, request.header(b"host"),
         )  # fmt: skip
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -15,7 +17,7 @@ KEY = "a key of the configuration"
 
 @pytest.fixture(scope="module", params=["postgres", "redis"])
 def config(request: pytest.FixtureRequest) -> str:
-    triggers = f'[files]\ntriggers = "{EXAMPLES / "triggers"}"\n[session]\nkey = "{KEY}"\n'
+    triggers = f'[tracker]\nenabled = true\n[files]\ntriggers = "{EXAMPLES / "triggers"}"\n[session]\nkey = "{KEY}"\n'
     if request.param == "postgres":
         dsn = request.getfixturevalue("postgres_server").dsn().replace("\\", "\\\\")
         return f'{triggers}[pg_session]\nurl = "{dsn}"\n'
@@ -37,6 +39,8 @@ def test_a_wizard_goes_on_at_another_server_with_the_same_key_and_store(launch: 
     assert "2. Where to, Ana?" in walker.send("/trip", traveller="Ana", mail="ana@example.com").text
     first.process.terminate()
     first.process.wait(30)
+    with closing(sqlite3.connect(first.store)) as store:
+        assert {name for (name,) in store.execute("select username from tracker where url = '/trip'")} == {"ana"}
     walker.server = second = started(launch, config)
     page = walker.send("/trip", cities=["c1", "c2"], hotel_c1="4", hotel_c2="5")
     assert re.findall(r"<li>(.*?):", page.text) == ["Bogotá, Hotel Bogotá 4", "Lima, Hotel Lima 5"]
