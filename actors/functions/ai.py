@@ -7,6 +7,7 @@ are the operator's (`[ai]`) and pass the address guard; one that a script names 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from protocol.errors import BadDocument, CallRefused
 from protocol.process import Pairs
 
 Render = Callable[[str, Any], str]
-"""(mustache source, data) → text. May raise a Refusal."""
+"""(mustache source, data) → text. May raise a Refusal. Called on a thread, never twice at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ class AiSettings:
 class AiFunctions:
     """The three functions over one HTTP client."""
 
-    __slots__ = ("_client", "_render", "_settings")
+    __slots__ = ("_client", "_render", "_settings", "_turn")
 
     def __init__(self, client: HttpClient, settings: AiSettings, render: Render) -> None:
         self._client = client
         self._settings = settings
         self._render = render
+        self._turn = asyncio.Lock()
 
     def functions(self) -> Functions:
         """By nFlow's names (Go: plugin ia)."""
@@ -57,7 +59,7 @@ class AiFunctions:
             caller,
             "openai",
             f"{self._settings.openai_url.rstrip('/')}/chat/completions",
-            {"model": model, "messages": self._messages(arguments)},
+            {"model": model, "messages": await self._messages(arguments)},
             key,
             (("Authorization", f"Bearer {key}"),),
         )
@@ -67,7 +69,7 @@ class AiFunctions:
         """The first candidate's text. The key goes in a header; in Go it is in the URL, where logs show it."""
         arguments = Arguments("gemini(apiKey, prompt, model, data)", values)
         key, model = arguments.text(0), _model(arguments, 2)
-        prompt = self._render(arguments.text(1), arguments.value(3))
+        prompt = await self._rendered(arguments.text(1), arguments.value(3))
         kind, _, name = model.rpartition("/")
         place = f"{quote(kind or 'models', safe='')}/{quote(name, safe='')}"
         answer = await self._ask(
@@ -94,18 +96,25 @@ class AiFunctions:
             caller,
             "ollama",
             f"{base}/api/chat",
-            {"model": model, "messages": self._messages(arguments), "stream": False},
+            {"model": model, "messages": await self._messages(arguments), "stream": False},
             "",
             (),
             own=base == configured,
         )
         return _text("ollama", answer, "message", "content")
 
-    def _messages(self, arguments: Arguments) -> list[dict[str, str]]:
+    async def _messages(self, arguments: Arguments) -> list[dict[str, str]]:
         data = arguments.value(4)
-        system = self._render(arguments.text(1, ""), data)
-        prompt = {"role": "user", "content": self._render(arguments.text(2), data)}
+        system = await self._rendered(arguments.text(1, ""), data)
+        prompt = {"role": "user", "content": await self._rendered(arguments.text(2), data)}
         return [{"role": "system", "content": system}, prompt] if system else [prompt]
+
+    async def _rendered(self, source: str, data: Any) -> str:
+        """On a thread, as it may take a while, and one at a time, so that the loop gets its turns."""
+        if "{{" not in source:
+            return source
+        async with self._turn:
+            return await asyncio.to_thread(self._render, source, data)
 
     async def _ask(
         self, caller: Caller, name: str, url: str, body: Any, key: str, headers: Pairs, *, own: bool = True

@@ -75,7 +75,7 @@ class MailFunctions:
         """True once it waits to be sent. What is wrong with the mail itself is thrown at once."""
         mail = await self._mail_of(values)
         server = self._servers.get(caller.wid)
-        self._box.post(Posted(self._mailer.prepare(mail, server), server, caller.wid))
+        self._box.post(Posted(await self._mailer.prepared(mail, server), server, caller.wid))
         return True
 
     async def _send_object(self, caller: Caller, values: list[Any]) -> Any:

@@ -23,6 +23,8 @@ from protocol.errors import CallRefused
 MOST_RECIPIENTS: Final = 100
 MAX_LINE: Final = 900
 """Longest subject and name, in characters."""
+_MAX_ENCODED: Final = 16 * MAX_LINE
+"""Longest subject that an author may have encoded by hand: an encoded word takes a dozen characters for one."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _ADDRESS: Final = re.compile(r"([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64})@([^\s@<>()\[\],;:\"\\]{1,255})\Z")
@@ -141,7 +143,8 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _address(text: str, usage: str) -> Address:
-    named = _NAMED.match(text)
+    text = text.strip()  # and short, before any pattern that tries one place after the other
+    named = _NAMED.match(text) if len(text) <= MAX_LINE else None
     name, spec = (named.group(1) or named.group(2) or "", named.group(3)) if named else ("", text)
     found = _ADDRESS.match(spec.strip())
     if found is None or len(text) > MAX_LINE or _CONTROL.search(text) or _ENCODED.search(text):
@@ -171,6 +174,8 @@ def _split(text: str) -> Sequence[str]:
 
 def _decoded(text: str) -> str:
     """A subject that its author encoded by hand, as Go's mail made one do, is plain text again."""
+    if len(text) > _MAX_ENCODED:
+        raise _wrong(f"subject: longer than {MAX_LINE} characters")
     if not _ENCODED.search(text):
         return text
     try:

@@ -32,6 +32,8 @@ from protocol.errors import CallRefused, Overloaded, Unavailable
 
 IMPLICIT_TLS_PORT: Final = 465
 MOST_WAITING: Final = 200
+_WRITTEN_AT_ONCE: Final = 16 * 1024
+"""Characters of a mail that take the loop some milliseconds at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,14 @@ class Sent(NamedTuple):
 class Mailer:
     """The door to mail servers."""
 
-    __slots__ = ("_circuits", "_name", "_names", "_open", "_room", "_settings", "_tls", "_waiting")
+    __slots__ = ("_circuits", "_name", "_names", "_open", "_room", "_settings", "_tls", "_waiting", "_writing")
 
     def __init__(self, settings: MailSettings, tls: ssl.SSLContext | None = None) -> None:
         """`tls`: whose certificates are trusted; None: the system's."""
         self._settings = settings
         self._circuits = Circuits(settings.breaker_failures, settings.breaker_seconds)
         self._room = asyncio.Semaphore(settings.connections)
+        self._writing = asyncio.Lock()
         self._tls = tls
         self._waiting = 0
         self._open = False
@@ -112,6 +115,14 @@ class Mailer:
         server = self._chosen(server)
         return envelope(mail, server.sender, self._settings.max_bytes)
 
+    async def prepared(self, mail: Mail, server: MailServer | None = None) -> Envelope:
+        """`prepare` for a mail of any size: what is large is written on a thread, one at a time."""
+        size = sum(len(part) for part in (mail.text or "", mail.html or "", *(file.data for file in mail.attachments)))
+        if size <= _WRITTEN_AT_ONCE:
+            return self.prepare(mail, server)
+        async with self._writing:
+            return await asyncio.to_thread(self.prepare, mail, server)
+
     async def send(self, mail: Mail, server: MailServer | None = None, seconds: float | None = None) -> Sent:
         """Take a mail to the server; None: the operator's.
 
@@ -120,7 +131,7 @@ class Mailer:
         """
         own = server is None or self._is_own(server)
         server = self._chosen(server)
-        ready = self.prepare(mail, server)
+        ready = await self.prepared(mail, server)
         return await self.deliver(ready, server, own=own, seconds=seconds)
 
     async def deliver(

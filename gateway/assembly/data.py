@@ -5,6 +5,7 @@ Each has an owner among `keepers`, in the order they start. Raises BadDocument w
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -87,13 +88,15 @@ class Data:
         return await self._files.read(path)
 
     def page(self, render: Callable[[str, Any], str]) -> Callable[[str, Any], Awaitable[str]]:
-        """Renders a stored template by its name."""
+        """Renders a stored template by its name: on a thread, and one at a time, so that the loop gets its turns."""
+        turn = asyncio.Lock()
 
         async def rendered(name: str, payload: Any) -> str:
             source = await self.templates.text(name)
             if not source:
                 raise NodeError(f"there is no template {name}")
-            return render(source, payload)
+            async with turn:
+                return await asyncio.to_thread(render, source, payload)
 
         return rendered
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import time
 from email.policy import default
 
 import pytest
@@ -125,3 +126,29 @@ def test_one_recipient_named_twice_gets_one_mail() -> None:
 def test_a_sender_that_is_no_address_is_named() -> None:
     with pytest.raises(CallRefused, match=r"the sender \(\[mail\] from\)"):
         envelope(Mail(to=("a@b.org",)), "", 10_000)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        Mail(to=("a" + " " * 80_000 + "b",), text="x"),
+        Mail(to=(" " * 80_000 + "b",), text="x"),
+        Mail(to=("a@b.org",), reply_to="a" + " " * 80_000 + "b", text="x"),
+        Mail(to=("a@b.org",), subject="=?utf-8?q?" * 80_000, text="x"),
+    ],
+    ids=["spaces inside", "spaces before", "reply to", "subject"],
+)
+def test_hostile_lines_are_refused_before_they_are_looked_through(mail: Mail) -> None:
+    began = time.perf_counter()
+    with pytest.raises(CallRefused):
+        envelope(mail, "n@example.com", 1_000_000)
+    with pytest.raises(CallRefused, match="sender"):
+        envelope(Mail(to=("a@b.org",), text="x"), "a" + " " * 500_000 + "b", 1_000_000)
+    assert time.perf_counter() - began < 0.25
+
+
+def test_a_subject_that_was_encoded_by_hand_may_be_as_long_as_any() -> None:
+    subject = "ñ" * 900
+    by_hand = " ".join(f"=?utf-8?q?{'=C3=B1' * 9}?=" for _ in range(100))
+    ready = envelope(Mail(to=("a@b.org",), subject=by_hand, text="x"), "n@example.com", 100_000)
+    assert email.message_from_bytes(ready.message, policy=default)["Subject"] == subject
