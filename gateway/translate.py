@@ -34,6 +34,11 @@ def parse_query(query_string: str) -> Pairs:
     return _pairs(query_string, "query")
 
 
+def is_form(content_type: str) -> bool:
+    """Whether `parse_body` has something to do."""
+    return _media_type(content_type) in (FORM, MULTIPART)
+
+
 def parse_body(content_type: str, body: bytes) -> tuple[Pairs, tuple[Upload, ...]]:
     """Fields of an urlencoded or multipart body, and the files of a multipart one; nothing for other bodies.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,16 @@ def test_a_login_in_a_planted_session_of_another_user_is_not_seen_there(guarded:
     victim = guarded.get("/login?user=ana", headers=planted)
     assert guarded.get("/who", headers={"Cookie": cookie_of(victim)}).json() == {"username": "ana"}
     assert guarded.get("/who", headers=planted).json() == {}
+
+
+def test_a_form_of_nine_megabytes_of_escapes_keeps_nobody_else_waiting(guarded: Server) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    waits = []
+    with ThreadPoolExecutor(2) as clients:
+        posted = [clients.submit(guarded.post, "/outside", body="a=" + "%41" * 3_000_000, headers=form) for _ in "12"]
+        while not all(each.done() for each in posted):
+            began = time.perf_counter()
+            assert guarded.get("/health").status == 200
+            waits.append(time.perf_counter() - began)
+    assert [each.result().text for each in posted] == ["hello", "hello"]
+    assert max(waits) < 0.6  # taken apart on the loop, one such form takes a second and more
