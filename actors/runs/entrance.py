@@ -28,6 +28,7 @@ AUTH_NODE = "auth"
 AUTH_SESSION = "auth-session"
 """Map of the session: `redirect_url`, where the client wanted to go."""
 LOG_FLOW = "log"
+UNAUTHORIZED = b'{"error":"Unauthorized"}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,16 @@ def login_payload(profile: Any, target: str, path: str) -> bytes:
 
 
 def turned_away(result: ScriptResult) -> Answer | None:
-    """What the client gets when `auth()` does not let it in; None when it does."""
+    """What the client gets when `auth()` does not let it in; None when it does. `return false` lets nobody in."""
     answer = result.answer
     headers = (*result.headers, *(answer.headers if answer is not None else ()))
     if result.next == "login":
         return Answer(307, "", b"", (*headers, ("Location", LOGIN_PATH)))
-    if result.next != "break":
+    refused = result.payload == b"false"
+    if result.next != "break" and not refused:
         return None
+    if answer is None and refused and not result.status:
+        return Answer(401, "application/json", UNAUTHORIZED, headers)
     if answer is None:
         return Answer(result.status or 200, "", b"", headers)
     return Answer(answer.status, answer.content_type, answer.body, headers, file=answer.file)

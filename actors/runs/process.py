@@ -20,7 +20,7 @@ from actors.runs import entrance, walk
 from actors.runs.branch import RunBranch, shared
 from actors.runs.client import Client
 from actors.runs.entrance import Entrance, Verdict
-from actors.runs.farewell import Farewell, log_start, settle, unheard_failure
+from actors.runs.farewell import Farewell, failure_line, log_start, settle
 from actors.runs.performance import Performance
 from actors.runs.records import RunRecords, describe
 from actors.runs.services import Door, Services
@@ -230,7 +230,7 @@ class ProcessActor(Actor[Any]):
         elif verdict.redirect:
             self._turn_away(Answer(307, "", b"", (("Location", verdict.redirect),)))
         else:
-            self._turn_away(Answer(401, "application/json", b'{"error":"Unauthorized"}\n'))
+            self._turn_away(Answer(401, "application/json", entrance.UNAUTHORIZED))
 
     def _walk(self, first: str) -> None:
         self._records.begin()
@@ -323,8 +323,8 @@ class ProcessActor(Actor[Any]):
         if self._start.tells_payload and isinstance(reply, Answer):
             reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
-        if unheard := unheard_failure(reply, self._start):
-            self._services.log(self._start.wid, self._at()[0], "error", unheard)
+        if failed := failure_line(reply, self._start):
+            self._services.log(self._start.wid, self._at()[0], "error", failed)
         text = self._services.triggers(self._start.flow.app).log
         if text and self._start.flow.name != entrance.LOG_FLOW:
             self._log_run(text, reply)

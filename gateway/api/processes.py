@@ -181,8 +181,9 @@ class Processes:
             raise NotWaiting(f"workflow {run.app}/{run.flow} is no longer served")
         start = next((each for each in flow.starts if each.auth), flow.starts[0])
         path = filled(start, run.variables)
+        headers = [line for line in call.headers if not (call.token.admin and line[0].lower() == b"authorization")]
         request = Request(
-            "POST", path, "", (), (), passed_on(call.headers, payload), payload, call.remote, "http"
+            "POST", path, "", (), (), passed_on(headers, payload), payload, call.remote, "http"
         )  # fmt: skip
         return StartProcess(
             self._new_wid(), flow, start, run.variables, path, request, payload,

@@ -18,7 +18,9 @@ FORM = "function main() { payload.note = 'inside'; payload['break'] = true; c.HT
 @pytest.fixture(scope="module")
 def guarded(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
     triggers: Path = tmp_path_factory.mktemp("triggers")
-    (triggers / "auth.js").write_text("function auth() { if (!profile || profile.banned) next = 'login' }")
+    (triggers / "auth.js").write_text(
+        "function auth() { if (url_access === '/denied') return false; if (!profile || profile.banned) next = 'login' }"
+    )
     trip = {
         "in": starter("/inside", "form", "ANY", nflow_auth="true"),
         "out": starter("/outside", "hello", "ANY"),
@@ -30,9 +32,15 @@ def guarded(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
         chain("/login", "set_profile({username: form.user[0]})"),
         chain("/ban", "set_profile({...get_profile(), banned: true})"),
         chain("/who", "c.JSON(200, get_profile())"),
+        chain("/denied", "c.String(200, 'inside')", nflow_auth="true"),
+        Heard={
+            "in": starter("/heard", "form", "ANY"),
+            "form": js(FORM, "after"),
+            "after": js("function main() { c.JSON(200, header.Authorization ?? null) }"),
+        },
         Trip=trip,
     )
-    return launch(document, f'[files]\ntriggers = "{triggers}"\n')
+    return launch(document, f'[files]\ntriggers = "{triggers}"\n[api]\nadmin_token = "the-admins-own"\n')
 
 
 def cookie_of(answer: Answer) -> str:
@@ -56,6 +64,19 @@ def test_a_login_in_a_planted_session_of_another_user_is_not_seen_there(guarded:
     victim = guarded.get("/login?user=ana", headers=planted)
     assert guarded.get("/who", headers={"Cookie": cookie_of(victim)}).json() == {"username": "ana"}
     assert guarded.get("/who", headers=planted).json() == {}
+
+
+def test_an_authenticator_that_says_false_lets_nobody_in(guarded: Server) -> None:
+    answer = guarded.get("/denied", headers={"Cookie": cookie_of(guarded.get("/login?user=ana"))})
+    assert (answer.status, answer.json()) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize(("token", "heard"), [("the-admins-own", None), ("another", ["Bearer another"])])
+def test_the_admins_token_is_shown_to_no_script(guarded: Server, token: str, heard: list[str] | None) -> None:
+    suspended = guarded.get("/heard")
+    shown = {"Cookie": cookie_of(suspended), "Authorization": f"Bearer {token}"}
+    step = f"/api/processes/{suspended.headers['Nflow-Wid-1']}/step"
+    assert guarded.post(step, json={"node": "after"}, headers=shown).json() == heard
 
 
 def test_a_form_of_nine_megabytes_of_escapes_keeps_nobody_else_waiting(guarded: Server) -> None:
