@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from protocol.codec import loads_from_script
 from protocol.errors import BadDocument, BadFrame
-
-UNSAFE_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header value may hold."""
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+from protocol.headers import is_header
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -73,5 +69,5 @@ def read_pairs(value: Any, check: Any = None) -> Pairs:
 
 def check_header(name: str, value: str) -> None:
     """Raise BadFrame for a header line that HTTP does not allow."""
-    if not _TOKEN.fullmatch(name) or UNSAFE_VALUE.search(value):
+    if not is_header(name, value):
         raise BadFrame("a header line that HTTP does not allow")

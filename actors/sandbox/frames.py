@@ -18,7 +18,6 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from actors.sandbox.fields import (
-    UNSAFE_VALUE,
     Pairs,
     check_header,
     read_int,
@@ -30,6 +29,7 @@ from actors.sandbox.fields import (
 )
 from protocol.codec import dumps
 from protocol.errors import BadFrame
+from protocol.headers import is_header_value
 from protocol.sandbox import HostReply, Limits, RunScript, ScriptAnswer, ScriptResult
 
 TO_CHILD_CAP: Final = 64 << 20
@@ -298,7 +298,7 @@ def _read_head(text: bytes) -> _Head:
         raise BadFrame("a body in a form of its own")
     if status == 0:
         raise BadFrame("an answer without a status")
-    if UNSAFE_VALUE.search(content_type):
+    if not is_header_value(content_type):
         raise BadFrame("a content type with control characters")
     return _Head(following, headers, logs, form, status, content_type, variables)
 

@@ -22,7 +22,7 @@ from actors.sandbox.forker import ChildExited, ForkSandbox, ZygoteDied
 from actors.sandbox.launcher import Forked, fault_of, send_signal
 from actors.sandbox.link import Link, LinkBroken, LinkClosed
 from protocol.codec import dumps
-from protocol.errors import LimitExceeded, NflowError, RunCancelled, SandboxLost, ScriptError
+from protocol.errors import LimitExceeded, NflowError, RunCancelled, SandboxLost, ScriptError, Unavailable
 from protocol.refs import Ref
 from protocol.sandbox import (
     CancelScript,
@@ -229,6 +229,10 @@ class Sandbox(Actor[Any]):
     def _error(self, failed: frames.Failed) -> NflowError:
         limits = self._limits
         match failed.kind:
+            case "exception" if (
+                failed.name == Unavailable.__name__
+            ):  # an outage the script did not catch: come again later
+                return Unavailable(failed.message)
             case "exception" | "stack":
                 return ScriptError(failed.message, stack=failed.stack)
             case "compile":
