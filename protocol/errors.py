@@ -97,7 +97,7 @@ class NotWaiting(Refusal):
 
 
 class NoLogin(Refusal):
-    """This workflow asks for a login, and the server has no auth() to check it with."""
+    """This workflow asks for a login, and there is no auth(): write it in triggers/auth.js or the app's default_js."""
 
 
 class CallRefused(Refusal):

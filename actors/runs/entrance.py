@@ -15,7 +15,7 @@ from typing import Any
 from actors.functions.caller import Caller, SessionView
 from actors.sessions import suspended
 from protocol.codec import dumps
-from protocol.errors import NoLogin
+from protocol.errors import NflowError, NoLogin, ScriptError
 from protocol.flow import Flow, Node, Script
 from protocol.formats.graph import asks_for_login
 from protocol.formats.script import Place, Source, build
@@ -96,6 +96,11 @@ def login_script(text: str, app: str, flow: str) -> Script:
         raise NoLogin
     source = f"var {{profile, auth_flag, url_access}} = payload; next = payload.next; {text}\n;return auth();"
     return build(Source(source, "async" if "await" in text else "body"), {}, Place(app, flow, AUTH_NODE, {}))
+
+
+def of_login(error: NflowError) -> NflowError:
+    """What went wrong before the first node: a script's error says that the script is `auth()`."""
+    return ScriptError(f"auth(): {error}") if isinstance(error, ScriptError) else error
 
 
 def login_payload(profile: Any, target: str, path: str) -> bytes:

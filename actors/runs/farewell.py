@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from actors.functions.caller import SessionView
 from actors.runs.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.runs.walk import Suspend
 from actors.sessions import suspended
 from protocol.codec import dumps
-from protocol.errors import NflowError, RunCancelled
+from protocol.errors import BadDocument, NflowError, NotWaiting, Overloaded, RunCancelled, Unavailable
 from protocol.flow import Durability, Start
 from protocol.process import Answer, AnswerBegun, Failure, Reply, StartProcess
 from protocol.refs import NOBODY
+
+MOST_TOLD: Final = 1000
+"""Characters of an error in the log: a script may throw a text of any length."""
 
 
 class Farewell(NamedTuple):
@@ -35,7 +38,7 @@ async def settle(
     """Write what must be there when the client comes again. What cannot be written is the answer."""
     flow = start.flow
     try:
-        if suspend is not None:
+        if suspend is not None and (suspend.offered or resumed is not None):  # else it could never go on
             waiting = suspended.Suspended(
                 flow.app, flow.name, flow.hash, suspend.node, suspend.payload.decode(), start.variables,
                 suspend.offered, start.wid, created, start.start.auth or (resumed is not None and resumed.login),
@@ -53,11 +56,21 @@ async def settle(
         return Farewell(reply if isinstance(reply, Failure) else Failure(error), "")
 
 
-def unheard_failure(reply: Reply, start: StartProcess) -> str:
-    """What failed in a run that answers nobody (a fork's branch, `log()`), for the log; empty: nothing did."""
-    if start.reply_to is not NOBODY or not isinstance(reply, Failure) or isinstance(reply.error, RunCancelled):
+def failure_line(reply: Reply, start: StartProcess) -> str:
+    """What failed, for the log; empty: nothing did, or others tell it.
+
+    Of a run that somebody waits for these are not told: what its client did, overload and outages, which would be a
+    line a request and have lines of their own where they begin. A branch's is told by the run that waits.
+    """
+    if not isinstance(reply, Failure) or isinstance(reply.error, RunCancelled):
         return ""
-    return f"{start.flow.name}: this run answers nobody, and failed: {reply.error}"
+    told = str(reply.error)
+    told = told if len(told) <= MOST_TOLD else told[:MOST_TOLD] + "…"
+    if start.reply_to is NOBODY:
+        return f"{start.flow.name}: this run answers nobody, and failed: {told}"
+    if start.tells_payload or isinstance(reply.error, BadDocument | NotWaiting | Overloaded | Unavailable):
+        return ""
+    return f"{start.flow.name} failed: {told}"
 
 
 def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int) -> StartProcess:

@@ -155,7 +155,7 @@ class ProcessActor(Actor[Any]):
         if self._performing is not None:
             self._event(walk.NodeFailed(error))
         else:
-            self._refuse(error)
+            self._refuse(entrance.of_login(error))
 
     def _script_ended(self, result: ScriptResult) -> None:
         if result.logs:

@@ -229,9 +229,7 @@ class Sandbox(Actor[Any]):
     def _error(self, failed: frames.Failed) -> NflowError:
         limits = self._limits
         match failed.kind:
-            case "exception" if (
-                failed.name == Unavailable.__name__
-            ):  # an outage the script did not catch: come again later
+            case "exception" if failed.name == Unavailable.__name__:  # an outage it did not catch
                 return Unavailable(failed.message)
             case "exception" | "stack":
                 return ScriptError(failed.message, stack=failed.stack)
