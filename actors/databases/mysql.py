@@ -28,7 +28,7 @@ from asyncmy.cursors import SSCursor
 from actors.databases.database import Executed, Isolation, Rows
 from actors.databases.dsn import ServerTarget
 from actors.databases.placeholders import Dialect, Statement, leaves_traces, split, statement
-from actors.databases.values import number_text, plain, row, without_zone
+from actors.databases.values import MOST_BYTES, number_text, plain, row, too_much, weight, without_zone
 from protocol.codec import loads
 from protocol.errors import BadDocument, CallRefused, Problem, Unavailable
 
@@ -38,6 +38,8 @@ Connection = Any
 _LEAVE_SECONDS: Final = 3.0
 _BATCH: Final = 1_000
 """Rows read at a time of a statement nobody asked for rows."""
+_LOOKED_AT: Final = 32
+"""Rows between two looks at how large a result has become."""
 _FIRST_CLIENT_ERROR: Final = 2000
 """Errors from here on are of the connection, not of the server."""
 _GONE: Final = frozenset({1040, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927})
@@ -229,7 +231,7 @@ class MysqlSession:
                 self._busy = False
                 return (), [], affected, last
             columns = tuple(column[0] for column in cursor.description)
-            rows = list(await cursor.fetchmany(most)) if most else []
+            rows = await _fetched(cursor, most) if most else []
             if not most:
                 affected = 0
                 while batch := await cursor.fetchmany(_BATCH):
@@ -261,6 +263,18 @@ class MysqlSession:
         if isinstance(error, _ERRORS):
             return Unavailable(f"the connection to the database failed: {_words(error)}; the outcome is unknown")
         return error
+
+
+async def _fetched(cursor: Any, most: int) -> list[Any]:
+    """Up to `most` rows, a few at a time. Raises CallRefused when they are too large; the rest is then on its way."""
+    rows: list[Any] = []
+    size = 0
+    while len(rows) < most and (batch := await cursor.fetchmany(min(_LOOKED_AT, most - len(rows)))):
+        rows += batch
+        size += weight(batch)
+        if size > MOST_BYTES:
+            raise too_much()
+    return rows
 
 
 def literal(value: str | float | bytes | None) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 from actors.databases.database import Executed, Isolation, Rows
 from actors.databases.dsn import SqliteTarget
 from actors.databases.placeholders import Dialect, Statement, split, statement
-from actors.databases.values import plain, row
+from actors.databases.values import MOST_BYTES, plain, row, too_much, weight
 from actors.kernel.threads import Thread
 from protocol.errors import CallRefused, Refusal, Unavailable
 
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _LOCK_SECONDS: Final = 5.0
 _INTERRUPT_SECONDS: Final = 2.0
+_BATCH: Final = 32
+"""Rows between two looks at how large a result has become."""
 _OUTAGES: Final = {
     sqlite3.SQLITE_BUSY: "it is locked by another program",
     sqlite3.SQLITE_LOCKED: "it is locked by another program",
@@ -109,12 +111,10 @@ class SqliteSession:
         def work(connection: sqlite3.Connection) -> Rows:
             cursor = connection.execute(_text(read), values)
             try:
-                rows = cursor.fetchmany(most + 1)
+                rows = _fetched(cursor, most)
                 columns = tuple(column[0] for column in cursor.description or ())
             finally:
                 cursor.close()
-            if len(rows) > most:
-                raise CallRefused(f"the query returns more than {most} rows", name="RangeError")
             return Rows(columns, [row(values) for values in rows])
 
         return await self._do(lambda: work(self._opened()))
@@ -129,6 +129,9 @@ class SqliteSession:
                 for _ in cursor:  # a statement that returns rows is done when they have been read
                     pass
                 last = cursor.lastrowid if read.word in {"insert", "replace"} else None
+                if connection.in_transaction and not self._writing:  # whoever comes next would write into it
+                    self._undo()
+                    raise CallRefused(f"{read.word} begins a transaction: use db.transaction")
                 return Executed(max(0, cursor.rowcount), last)
             finally:
                 cursor.close()
@@ -229,6 +232,7 @@ class SqliteSession:
         connection.execute("select count(*) from sqlite_master").fetchone()  # is it a database?
         for sql in init:
             connection.execute(sql).fetchall()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
         connection.set_authorizer(_authorize)
         self._file = _identity(target.path)
 
@@ -242,6 +246,20 @@ class SqliteSession:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+def _fetched(cursor: sqlite3.Cursor, most: int) -> list[tuple[Any, ...]]:
+    """All rows, a few at a time, so that neither their number nor their size grows beyond what is allowed."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    while batch := cursor.fetchmany(_BATCH):
+        rows += batch
+        if len(rows) > most:
+            raise CallRefused(f"the query returns more than {most} rows", name="RangeError")
+        size += weight(batch)
+        if size > MOST_BYTES:
+            raise too_much()
+    return rows
 
 
 def _bound(sql: str, parameters: Sequence[Any]) -> tuple[Statement, dict[str, Any]]:

@@ -20,10 +20,22 @@ from typing import Any, Final
 from protocol.codec import dumps
 from protocol.errors import CallRefused
 
+MOST_BYTES: Final = 64 << 20
+"""Of one result, in its texts and bytes: more than a script could be given in any case."""
 _SAFE: Final = 2**53 - 1
 _AS_IT_IS: Final = frozenset({str, bool, type(None)})
 _WHOLE: Final = 2**63
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)(?:Z|\+00:?00)")
+
+
+def weight(rows: Iterable[Iterable[Any]]) -> int:
+    """How much the texts and bytes of these rows are."""
+    return sum(len(cell) for each in rows for cell in each if isinstance(cell, str | bytes))
+
+
+def too_much() -> CallRefused:
+    """The refusal of a result that is too large."""
+    return CallRefused(f"the query returns more than {MOST_BYTES >> 20} MiB", name="RangeError")
 
 
 def plain(value: Any) -> str | int | float | bool | bytes | None:

@@ -417,3 +417,29 @@ async def test_what_one_sets_on_a_connection_does_not_reach_the_next(stage: Stag
         assert (await database.query("show search_path")).rows == [('"$user", public',)]
         await database.query("select pg_advisory_lock(1)")
         assert (await database.query("select count(*) from pg_locks where locktype = 'advisory'")).rows == [(0,)]
+
+
+# --- what one script must not do to others ---
+
+
+async def test_a_result_of_too_many_bytes_is_refused_on_its_way(stage: Stage, database: PooledDatabase) -> None:
+    if stage.driver == "postgres":
+        pytest.skip("the driver hands over whole results only")
+    for number in range(5):
+        await database.execute("insert into t (id, s) values ($1, $2)", [number, "x" * 1_000_000])
+    with pytest.raises(CallRefused, match="more than 64 MiB"):
+        await database.query("select a.s from t a, t b, t c")
+    assert len((await database.query("select a.s from t a, t b")).rows) == 25
+
+
+@pytest.mark.parametrize("run", ["query", "execute"])
+async def test_a_savepoint_outside_of_a_transaction_takes_no_other_statement_with_it(
+    stage: Stage, database: PooledDatabase, run: str
+) -> None:
+    with contextlib.suppress(CallRefused):  # each server has its own opinion
+        await getattr(database, run)("savepoint a")
+    for number in range(20):
+        await database.execute("insert into t (id, s) values ($1, 'kept')", [number])
+    with contextlib.suppress(CallRefused):
+        await database.execute("rollback to savepoint a")
+    assert len(await texts(await stage.database())) == 20
