@@ -2,7 +2,8 @@
 
 Invariant: changes are merged in the order they arrive, and are in the store before they are answered; so nothing that
 was acknowledged is lost when this actor, or the whole program, ends. It remembers the maps only while the store says
-that they still stand. It leaves when it is idle. Talks to its store.
+that they still stand, and that they are small: large sessions are the store's to keep, which bounds their memory. It
+leaves when it is idle. Talks to its store.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from actors.kernel import Actor
-from actors.sessions.state import applied
+from actors.sessions.state import applied, value_text
 from actors.sessions.stores.store import SessionStore
 from protocol.errors import Expired, Gone, Unavailable
 from protocol.sessions import EndSession, Maps, OpenSession, SaveSession, SessionEnded, SessionOpened, SessionSaved
 
 T = TypeVar("T")
+
+_REMEMBERED_BYTES = 16 * 1_024
+"""Largest session that is remembered beside the store, as JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Session(Actor[Message]):
         self._settings = settings
         self._leave = leave
         self._maps: Maps | None = None
-        """As last read or saved; None: not known."""
+        """As last read or saved; None: not known, or too large to be remembered."""
         self._used = 0.0
         self._looking = False
 
@@ -93,9 +97,10 @@ class Session(Actor[Message]):
 
     async def _read(self) -> SessionOpened:
         try:
-            maps = self._maps = await self._reached(self._store.load(self._id))
+            maps = await self._reached(self._store.load(self._id))
         except SessionEnded:
             maps = None
+        self._remember(maps)
         if maps is None:
             self.context.passivate()
             return SessionOpened(self._id, {}, found=False)
@@ -110,10 +115,13 @@ class Session(Actor[Message]):
         if rename:
             self.context.passivate()
         elif message.begin:
-            self._maps = applied({}, changes)
+            self._remember(applied({}, changes))
         elif known is not None:
-            self._maps = applied(known, changes)
+            self._remember(applied(known, changes))
         return SessionSaved(rename or self._id)
+
+    def _remember(self, maps: Maps | None) -> None:
+        self._maps = maps if maps is not None and len(value_text(maps)) <= _REMEMBERED_BYTES else None
 
     async def _end(self) -> None:
         self._maps = None

@@ -34,6 +34,7 @@ START_OF_VALUE: Final = {
     "url": "url",
     "srcset": "srcset",
     "meta-content": "meta",
+    "srcdoc": "srcdoc",
 }
 """Kind of an attribute → the state its value begins in."""
 
@@ -67,6 +68,8 @@ def attribute_kind(element: str, name: str) -> str:
         return "script-type"
     if element == "meta" and name == "content":
         return "meta-content"
+    if name == "srcdoc":
+        return "srcdoc"
     held = attribute_holds(name)
     return held if held in ("url", "script", "style", "srcset") else ""
 

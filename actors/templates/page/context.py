@@ -18,7 +18,7 @@ class BadPage(Exception):
 class Context(NamedTuple):
     """A place in a page. States:
 
-    text tag attr-name after-name before-value html-comment rcdata attr url srcset meta meta-url;
+    text tag attr-name after-name before-value html-comment rcdata attr url srcset srcdoc meta meta-url;
     js js-dq js-sq js-template js-regexp js-block-comment js-line-comment;
     css css-dq css-sq css-dq-url css-sq-url css-url css-block-comment css-line-comment;
     dead: after a break or continue.
@@ -34,7 +34,7 @@ class Context(NamedTuple):
     braces: tuple[int, ...] = ()
     """Braces open in each `${` of JavaScript's template literals."""
     attribute: str = ""
-    """Kind of the attribute: script, script-type, style, url, srcset, meta-content; empty for others."""
+    """Kind of the attribute: script, script-type, style, url, srcset, srcdoc, meta-content; empty for others."""
     element: str = ""
     """The element whose body is no HTML text: script, style, textarea, title; or meta. Empty for others."""
 

@@ -52,6 +52,7 @@ _ESCAPERS: Final = {
     "rcdata": "rcdata",
     "attr-name": "name",
     "srcset": "srcset",
+    "srcdoc": "html-text",  # and once more for the attribute: the page in it is read a second time (Go: once only)
     "meta-url": "url-filter",
     **dict.fromkeys(COMMENTS, "comment"),
 }

@@ -199,6 +199,7 @@ _ADVANCE: Final[Mapping[str, Advance]] = MappingProxyType(
         "html-comment": _in_comment,
         "rcdata": _onward,
         "attr": _onward,
+        "srcdoc": _onward,
         "url": styling.in_url,
         "srcset": styling.in_url,
         "meta": _in_meta,

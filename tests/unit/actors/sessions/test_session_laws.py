@@ -77,6 +77,17 @@ async def test_a_session_in_memory_is_loaded_once_and_saved_before_its_answer(st
     assert stage.store.loads == 0
 
 
+async def test_a_large_session_is_kept_by_its_store_alone(stage: Stage) -> None:
+    session = await stage.begun(shop={"k": "x" * 100_000})
+    for loads in (1, 2):
+        assert (await stage.door.open(session)).maps["shop"]["k"] == "x" * 100_000
+        assert stage.store.loads == loads
+    await stage.door.save(session, Changes({"shop": {"k": "small"}}))
+    for _ in range(2):
+        assert (await stage.door.open(session)).maps == {"shop": {"k": "small"}}
+    assert stage.store.loads == 3
+
+
 async def test_a_crash_of_the_actor_loses_nothing_acknowledged(stage: Stage) -> None:
     session = await stage.begun(a={"x": 1})
     for n in range(20):

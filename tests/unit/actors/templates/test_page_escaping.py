@@ -47,6 +47,11 @@ def rendered(source: str) -> str:
         ('<form action="{{.js}}"><img src="{{.js}}">', '<form action="#ZgotmplZ"><img src="#ZgotmplZ">'),
         ('<img srcset="{{.u}} 2x, {{.js}}">', '<img srcset="http://x/?a=b&amp;c 2x, #ZgotmplZ">'),
         ('<meta content="0; url={{.js}}">', '<meta content="0; url=#ZgotmplZ">'),
+        # a page in an attribute is read twice
+        ('<iframe srcdoc="<p>{{.o.b}}">', '<iframe srcdoc="<p>&amp;lt;/script&amp;gt;">'),
+        ("<iframe srcdoc={{.o.b}}>", "<iframe srcdoc=&amp;lt;/script&amp;gt;>"),
+        ('<iframe srcdoc="{{unescapeHTML .o.b}}">', '<iframe srcdoc="&lt;/script&gt;">'),
+        ('<iframe data-srcdoc="{{.o.b}}">', '<iframe data-srcdoc="&lt;/script&gt;">'),
         # scripts
         ("<script>var o={{.o}},n={{.n}},z={{.z}}</script>",
          '<script>var o={"a":[1,null,true,1.5],"b":"\\u003c/script\\u003e"},n= 42 ,z= null </script>'),
