@@ -6,6 +6,8 @@ function main() {
   if (payload !== null && typeof payload === 'object') delete payload[password_field || 'password']
   if (user === '' || password === '' || !validate_user(user, password)) {
     c.HTML(401, template(REFUSED, { login: local(login_url, '/nflow_login') }))
+    // The run goes on waiting at its form, so that the browser's Back button leads to another try.
+    if (payload !== null && typeof payload === 'object') payload['break'] = true
     return
   }
   const { id, username, rol } = get_user(user) ?? { username: user }

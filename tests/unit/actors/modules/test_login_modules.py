@@ -42,7 +42,13 @@ def test_the_profile_is_text_without_the_password(login: Any) -> None:
 def test_the_password_does_not_go_on_with_the_run(login: Any) -> None:
     for password in ("secret", "wrong"):
         result = login.run("Validate Login", {}, payload={"username": "ana", "password": password, "a": 1})
-        assert loads(result.payload) == {"username": "ana", "a": 1}
+        assert loads(result.payload) | {"break": None} == {"username": "ana", "a": 1, "break": None}
+
+
+def test_after_a_wrong_password_the_form_waits_for_another_try(login: Any) -> None:
+    refused = login.run("Validate Login", {}, payload={"username": "ana", "password": "wrong"})
+    passed = login.run("Validate Login", {}, payload={"username": "ana", "password": "secret"})
+    assert (loads(refused.payload)["break"], "break" in loads(passed.payload)) == (True, False)
 
 
 @pytest.mark.parametrize(
