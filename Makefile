@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test check format bench flat profile kernel-bench mutants storm simulate lock clean
 
 run: $(VENV)/.core
-	@$(BIN)/nflow serve -c config.toml -a examples
+	@env NFLOW_FILES_TRIGGERS=examples/triggers $(BIN)/nflow serve -c config.toml -a examples
 
 test: $(VENV)/.servers
 	$(BIN)/python -m pytest

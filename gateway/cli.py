@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.runtime import Runtime
     from protocol.flow import Flow
     from protocol.settings import Settings
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="An actor-based runtime for workflows.")
 
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="Configuration file; default: ./config.toml.")]
+
+MOST_SHOWN = 20
+"""Starts that are shown when a server has started."""
 
 
 def main() -> None:
@@ -34,7 +39,7 @@ def serve(
     config: Config = None,
     app_: Annotated[
         str | None,
-        typer.Option("-a", "--app", help="Playbook file, folder of playbooks, or app name in nFlow's database [app]."),
+        typer.Option("-a", "--app", help="Playbook file, folder of them, or app of nFlow's database (default: app)."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on, over server.host.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over server.port; 0: any.")] = None,
@@ -77,12 +82,12 @@ async def _serve(settings: Settings, documents: dict[str, Path], apps: tuple[str
     try:
         runtime = Runtime(settings, documents, apps)
     except NflowError as error:
-        typer.echo(f"nflow: {error}", err=True)
+        _complain(str(error))
         return 1
     try:
         await runtime.start()
     except (NflowError, OSError, RuntimeError) as error:
-        typer.echo(f"nflow: {error}", err=True)
+        _complain(str(error))
         await runtime.stop()
         return 1
     _say_what_to_curl(runtime)
@@ -98,7 +103,7 @@ async def _serve(settings: Settings, documents: dict[str, Path], apps: tuple[str
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Playbook files.")],
+    files: Annotated[list[Path], typer.Argument(help="Playbook files, or folders of them.")],
 ) -> None:
     """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
     _refuse_intruders()
@@ -108,7 +113,7 @@ def check(
 
     bad, modules = False, default_sources()
     flows: list[Flow] = []
-    for file in files:
+    for file in _playbooks(files):
         try:
             document = file.read_bytes()
         except OSError as error:
@@ -272,6 +277,16 @@ def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], t
     return {}, ()
 
 
+def _playbooks(named: list[Path]) -> Iterator[Path]:
+    """The files, and those of the folders: what `serve -a` would take of each."""
+    for path in named:
+        if path.is_dir():
+            found = sorted(path.glob("*.json"))
+            yield from found or _refuse(f"{path} holds no .json file")
+        else:
+            yield path
+
+
 def _say_what_to_curl(runtime: Runtime) -> None:
     flows = runtime.catalogue.flows
     lines = [f"nflow serves {_counted(len(flows))} at {runtime.url}{'. Try:' if flows else ''}"]
@@ -279,10 +294,12 @@ def _say_what_to_curl(runtime: Runtime) -> None:
         lines.append(
             "  give -a FILE.json or a folder, configure [database_nflow], or bring flows in with `nflow import`"
         )
-    for flow in flows:
-        for start in flow.starts:
-            method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "
-            lines.append(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+    starts = [start for flow in flows for start in flow.starts]
+    for start in starts[:MOST_SHOWN]:
+        method = "" if start.method in {"GET", "ANY"} else f"-X {start.method} "
+        lines.append(f"  curl {method}'{runtime.url}{start.pattern.replace(':', '')}'")
+    if len(starts) > MOST_SHOWN:
+        lines.append(f"  … and {len(starts) - MOST_SHOWN} more")
     try:
         typer.echo("\n".join(lines))
     except OSError:  # nobody reads it; Python would trip over the rest of the text at its end once more
@@ -294,6 +311,10 @@ def _counted(flows: int) -> str:
 
 
 def _refuse(why: str) -> NoReturn:
+    _complain(why)
+    raise typer.Exit(2)
+
+
+def _complain(why: str) -> None:
     for line in why.splitlines():
         typer.echo(f"nflow: {line}", err=True)
-    raise typer.Exit(2)

@@ -91,7 +91,7 @@ class Runtime:
     def url(self) -> str:
         """Where the server listens."""
         if self.listening.address is None:
-            raise RuntimeError("the runtime is not started")
+            raise RuntimeError("the runtime is not started" if self._served.listen else "the runtime opens no port")
         host, port = self.listening.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -133,8 +133,10 @@ class Runtime:
     async def execute(self, workflow: str, value: Any = None) -> Execution:
         """Run a workflow in process, by its app, `app/flow`, or flow, with this first payload (None: an object).
 
-        Raises what the run failed with; an answer with an error status is an `Execution` that says so.
+        Raises what the run failed with, ApiError for a name that is no one workflow, RuntimeError before the start; an
+        answer with an error status is an `Execution` that says so.
         """
+        _ = self.reception  # before the start no workflow is known: that must not look like a wrong name
         done = await self._executions.execute(self._executions.find(workflow), {} if value is None else value)
         if done.error is not None:
             raise done.error

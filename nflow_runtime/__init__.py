@@ -11,6 +11,7 @@ from actors.plugins.author.request_view import RequestView
 from actors.plugins.author.results import NodeResult, Redirect, Response, User
 from actors.plugins.author.session_view import Session
 from actors.plugins.author.tags import action, function, node
+from gateway.api.call import ApiError
 from gateway.runtime import Runtime
 from gateway.version import VERSION as __version__  # noqa: N811 - what every package calls it
 from protocol.errors import (
@@ -32,6 +33,7 @@ from protocol.errors import (
 from protocol.settings import Settings
 
 __all__ = [
+    "ApiError",
     "AskError",
     "BadDocument",
     "CallRefused",

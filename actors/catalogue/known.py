@@ -71,7 +71,8 @@ class KnownDocuments:
             problems.append(Problem(called(outside=outside), reason, fatal=False))
         if self._snapshots[True] is not None:
             gone = [app for app in wanted or () if app not in self._documents[True]]
-            problems += [Problem(f"app {app}", "is not in nFlow's database") for app in gone]
+            message = "is not in nFlow's database; `nflow serve -a APP` serves another app of it"
+            problems += [Problem(f"app {app}", message) for app in gone]
         return problems
 
     def _gather_modules(self) -> None:

@@ -95,7 +95,7 @@ class DatabaseNode:
 def _step(data: Mapping[str, Any], payload: Substitution, dialect: Dialect) -> _Step:
     sql = next((data[name] for name in ("query", "sql", "statement") if data.get(name)), None)
     if not isinstance(sql, str):
-        raise NodeError("it has no query")
+        raise NodeError("it has no query: a db node needs `query` and `params`, or `statements`")
     if "{{" in sql:
         raise NodeError("values are not written into the query: write $1 there and give them in params")
     values = payload.value(data.get("params", []))

@@ -12,6 +12,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from protocol.codec import loads_from_script
 from protocol.errors import CallRefused, NflowError, Unavailable
 from protocol.plugins import PluginFailed
 
+_HOME: Final = Path(__file__).parent
 _FRAMES: Final = 6
 _DOWN: Final = "the runtime is starting or stopping"
 
@@ -128,7 +130,8 @@ class LivePlugin:
         told = f"took longer than {self.limits.start_seconds:g} s" if isinstance(error, Overdue) else ""
         self._reason = f"its start failed: {told or type(error).__name__}"
         self._retry_at = asyncio.get_running_loop().time() + again_seconds
-        self._log("plugin did not start", None if told else error, again_seconds=round(again_seconds, 2), reason=told)
+        why = {"reason": told} if told else {}
+        self._log("plugin did not start", None if told else error, again_seconds=round(again_seconds, 2), **why)
 
     # --- calls ---
 
@@ -226,6 +229,8 @@ class LivePlugin:
 
 
 def _trail(error: BaseException) -> str:
-    """The innermost frames, innermost last: `greeter.py:12 in hello > pool.py:40 in acquire`."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    """The innermost frames, innermost last: `greeter.py:12 in hello > pool.py:40 in acquire`. The author's only."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    theirs = list(dropwhile(lambda frame: Path(frame.filename).parent == _HOME, frames))
+    frames = (theirs or frames)[-_FRAMES:]
     return " > ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)

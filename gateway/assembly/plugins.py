@@ -59,8 +59,12 @@ def listing(found: Roster) -> Iterator[str]:
     """The plugins for people, a line for each thing they offer."""
     for described in found.described:
         yield f"{described.name}  ({described.origin})"
-        for line in _offers(described):
-            yield f"  {line}"
+        offers = list(_offers(described))
+        if not offers and not described.problems:
+            offers = [
+                "nothing: no method is tagged @function, @node or @action, or called run, callbacks or authenticate"
+            ]
+        yield from (f"  {line}" for line in offers)
     if not found.described:
         yield "no plugins"
 

@@ -169,7 +169,7 @@ def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Finding
         findings.error(f"{box.path}.data.name_box", f"must be a string, not {_word(label)}")
         label = ""
     if box.kind not in KNOWN_KINDS:
-        message = f"{show(box.kind)} is no built-in node type: unless a plugin brings it, the run ends there"
+        message = f"{show(box.kind)} is no built-in node type: unless a plugin brings it, the run fails there"
         findings.warn(f"{box.path}.data.type", message)
     script = None
     if box.kind == "js":

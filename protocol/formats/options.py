@@ -64,7 +64,8 @@ def _retry(written: Any, at: str, error: Report) -> Retry | None:
         return None
     if isinstance(written, int) and not isinstance(written, bool):
         written = {"attempts": written}
-    if not _is_object(written, frozenset({"attempts", "wait", "backoff", "max_wait"}), at, error):
+    names = frozenset({"attempts", "wait", "backoff", "max_wait"})
+    if not _is_object(written, names, at, error, "a whole number of attempts, or "):
         return None
     attempts = written.get("attempts")
     if not isinstance(attempts, int) or isinstance(attempts, bool) or not 1 <= attempts <= MAX_ATTEMPTS:
@@ -86,7 +87,7 @@ def _cache(written: Any, at: str, error: Report) -> Cache | None:
         return None
     if isinstance(written, int | float) and not isinstance(written, bool):
         written = {"seconds": written}
-    if not _is_object(written, frozenset({"seconds", "key"}), at, error):
+    if not _is_object(written, frozenset({"seconds", "key"}), at, error, "a number of seconds, or "):
         return None
     seconds = _number(written, "seconds", at, error, most=MAX_SECONDS)
     if seconds is None:
@@ -118,9 +119,9 @@ def _number(
     return None
 
 
-def _is_object(written: Any, names: frozenset[str], at: str, error: Report) -> bool:
+def _is_object(written: Any, names: frozenset[str], at: str, error: Report, instead: str = "") -> bool:
     if not isinstance(written, dict):
-        error(at, f"must be an object of {', '.join(sorted(names))}")
+        error(at, f"must be {instead}an object of {', '.join(sorted(names))}")
         return False
     for name in written:
         if name not in names:

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from nflow_runtime import LimitExceeded, Overloaded, Runtime, ScriptError, Settings
+from nflow_runtime import ApiError, LimitExceeded, Overloaded, Runtime, ScriptError, Settings
 from tests.acceptance.playbooks import chain, js, playbook, starter, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +121,17 @@ async def test_workflows_run_in_process(inside: Any) -> None:
         await runtime.execute("Broken")
     with pytest.raises(LimitExceeded):
         await runtime.execute("Spins")
+
+
+async def test_what_cannot_be_run_is_told_apart_from_what_is_not_there_yet(tmp_path: Path) -> None:
+    runtime = runtime_of(tmp_path)
+    with pytest.raises(RuntimeError, match="not started"):
+        await runtime.execute("app/Hello")
+    async with runtime:
+        with pytest.raises(ApiError, match="there is no workflow 'app/Nothing'"):
+            await runtime.execute("app/Nothing")
+        with pytest.raises(RuntimeError, match="opens no port"):
+            _ = runtime.url
 
 
 async def test_the_end_of_the_program_waits_for_runs_and_none_begins_after_it(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_check_of_good_playbooks_counts_their_flows(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, ["10 flows can be served"])
 
 
+def test_check_takes_folders_as_serve_does(tmp_path: Path) -> None:
+    assert run(tmp_path, "check", str(EXAMPLES)).out == ["10 flows can be served"]
+    done = run(tmp_path, "check", str(tmp_path))
+    assert (done.code, done.err) == (2, [f"nflow: {tmp_path} holds no .json file"])
+
+
 def test_check_names_every_error_with_its_path_and_exits_with_1(tmp_path: Path) -> None:
     done = run(tmp_path, "check", str(EXPORT))
     assert done.code == 1

@@ -290,6 +290,15 @@ def test_the_command_lists_plugins_and_what_they_offer(tmp_path: Path) -> None:
     assert "action    POST /api/plugin/greeter/greet  Greet somebody." in done.stdout
 
 
+def test_the_command_says_of_a_plugin_whose_methods_nobody_tagged_that_it_offers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "idle.py").write_text(
+        "from nflow_runtime import Plugin\nclass A(Plugin):\n  async def count(self): 1\n"
+    )
+    (tmp_path / "config.toml").write_text(f'[plugin]\nfolder = "{tmp_path}"\n')
+    done = run("plugins", "-c", str(tmp_path / "config.toml"))
+    assert "  nothing: no method is tagged @function" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("plugin", "table", "says"),
     [
