@@ -267,6 +267,8 @@ def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], t
             _refuse(f"{path} holds no .json file")
         return {path.name: path}, ()  # watched: files may come and go
     if name and path.is_file():
+        if _is_sqlite(path):
+            _refuse(f"{path} is a SQLite database: name it by [database_nflow], or copy it with `nflow import {path}`")
         return {path.stem: path}, ()
     if name and (path.suffix == ".json" or "/" in name):
         return _refuse(f"{path}: there is no such file")
@@ -285,6 +287,14 @@ def _playbooks(named: list[Path]) -> Iterator[Path]:
             yield from found or _refuse(f"{path} holds no .json file")
         else:
             yield path
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:  # told with the other problems of documents
+        return False
 
 
 def _say_what_to_curl(runtime: Runtime) -> None:

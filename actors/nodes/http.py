@@ -166,7 +166,7 @@ def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         try:
             value = loads(value, name)
         except BadDocument as error:
-            raise NodeError(str(error)) from None
+            raise NodeError(f"{name} must be an object, or the JSON text of one: {error}") from None
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):

@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,15 @@ def test_an_unknown_command_is_exit_code_2(tmp_path: Path) -> None:
 def test_check_of_good_playbooks_counts_their_flows(tmp_path: Path) -> None:
     done = run(tmp_path, "check", *map(str, sorted(EXAMPLES.glob("*.json"))))
     assert (done.code, done.out) == (0, ["10 flows can be served"])
+
+
+def test_a_database_in_the_place_of_a_playbook_is_told_where_it_belongs(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "app.sqlite")) as database:
+        database.execute("create table nflow (name, json)")
+    done = run(tmp_path, "serve", "-a", "app.sqlite")
+    assert done.code == 2
+    (line,) = done.err
+    assert line.endswith("name it by [database_nflow], or copy it with `nflow import app.sqlite`")
 
 
 def test_check_takes_folders_as_serve_does(tmp_path: Path) -> None:

@@ -146,6 +146,7 @@ async def test_without_such_an_edge_a_status_is_a_result_and_no_answer_fails_the
         ({"url": "http://x/{{user.up}}/secret"}, "may not be"),
         ({"url": "http://x/", "headers": "{"}, "headers"),
         ({"url": "http://x/", "query": [1]}, "query must be an object"),
+        ({"url": "http://x/", "headers": "x"}, "headers must be an object, or the JSON text of one"),
         ({"url": "http://x/", "timeout": "soon"}, "timeout"),
         ({"url": "http://x/", "timeout": 0}, "timeout"),
         ({"url": "x/"}, "absolute"),
