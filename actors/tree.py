@@ -25,6 +25,7 @@ from actors.journal import Journal, JournalSettings
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
 from actors.retention import Retention
+from actors.runs.answer_stream import StreamRoom
 from actors.runs.entrance import Authenticator
 from actors.runs.processes import Admission, Processes
 from actors.runs.services import RunSettings, Services, no_session
@@ -161,6 +162,7 @@ def _processes(system: System, parts: Parts) -> Processes:
             journal=_known(system, "journal") if parts.store is not None else None,
             track=parts.tracker.track if parts.tracker is not None else None,
             functions=parts.functions,
+            streams=StreamRoom(parts.run.max_streams),
             session=parts.session or no_session,
             version=parts.catalogue.version,
             triggers=parts.catalogue.triggers,

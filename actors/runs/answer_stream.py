@@ -13,12 +13,32 @@ import binascii
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from protocol.errors import CallRefused, NflowError
+from protocol.errors import CallRefused, NflowError, Overloaded
 from protocol.headers import is_header, is_header_value
 from protocol.process import Pairs
 
 Begin = Callable[[int, str, Pairs], Awaitable[None]]
 """Sends the head: status, content type, further header lines."""
+
+
+class StreamRoom:
+    """How many answers may be streamed at once: each holds a sandbox for as long as its client reads."""
+
+    __slots__ = ("limit", "open")
+
+    def __init__(self, limit: int = 16) -> None:
+        self.limit = limit
+        self.open = 0
+
+    def enter(self) -> None:
+        """One more. Raises Overloaded."""
+        if self.open >= self.limit:
+            raise Overloaded(f"{self.limit} answers are being streamed (server.max_streams)")
+        self.open += 1
+
+    def leave(self) -> None:
+        """One less."""
+        self.open -= 1
 
 
 class AnswerStream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.functions.caller import SessionView
-from actors.runs.answer_stream import AnswerStream
+from actors.runs.answer_stream import AnswerStream, StreamRoom
 from protocol.errors import NflowError, RunCancelled
 from protocol.process import Answer, AnswerBegun, Failure, Pairs, Reply, StartProcess
 from protocol.refs import NOBODY
@@ -14,11 +14,14 @@ from protocol.refs import NOBODY
 class Client:
     """Whom the run answers."""
 
-    __slots__ = ("_replied", "_session", "_start", "_stream", "forked", "headers")
+    __slots__ = ("_inside", "_replied", "_room", "_session", "_start", "_stream", "forked", "headers")
 
-    def __init__(self, start: StartProcess, session: Callable[[], SessionView]) -> None:
+    def __init__(self, start: StartProcess, session: Callable[[], SessionView], room: StreamRoom) -> None:
         self._start = start
         self._session = session
+        self._room = room
+        self._inside = False
+        """Whether it is counted in the room."""
         self._replied = False
         self._stream: AnswerStream | None = None
         self.forked = ""
@@ -50,6 +53,12 @@ class Client:
         else:
             stream.finish(rest)
 
+    def leave(self) -> None:
+        """The run is gone."""
+        if self._inside:
+            self._inside = False
+            self._room.leave()
+
     def fail(self, error: NflowError) -> None:
         """Whoever still waits for something has this instead."""
         self.tell(Failure(error), "")
@@ -72,6 +81,9 @@ class Client:
 
     async def _begin_stream(self, status: int, content_type: str, headers: Pairs) -> None:
         """The head of a streamed answer leaves; what changed in the session is written before, as ever."""
+        if not self._inside:
+            self._room.enter()
+            self._inside = True
         session = await self._session().commit()
         if self._replied:
             raise RunCancelled("the run has been answered")

@@ -53,7 +53,7 @@ class ProcessActor(Actor[Any]):
         self._began = 0.0
         self._cache_key = b""
         """Under which the result of the node being performed is to be kept; empty: not at all."""
-        self._client = Client(start, lambda: self.session)
+        self._client = Client(start, lambda: self.session, services.streams)
         self._session: SessionView | None = None
         self._suspend: walk.Suspend | None = None
         self._turned_from = ""
@@ -102,6 +102,7 @@ class ProcessActor(Actor[Any]):
         self._performance.abandon()
         if not self._client.told:
             self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
+        self._client.leave()
         self._door.left(self._start.wid, well=self._well)
         del self._client, self._performance  # they know this actor: without them it ends with its last reference
 

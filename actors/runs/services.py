@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from actors.catalogue.live import Triggers
 from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
+from actors.runs.answer_stream import StreamRoom
 from actors.runs.entrance import Authenticator
 from actors.runs.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
@@ -27,6 +28,8 @@ class RunSettings:
     max_steps: int = 10_000
     process_seconds: float = 300.0
     host_call_seconds: float = 30.0
+    max_streams: int = 16
+    """Answers streamed at once."""
     hostname: str = ""
     url_base: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +105,7 @@ class Services:
     """The scripts around the runs of an app."""
     authenticator: Authenticator | None = None
     aftermath: Aftermath = field(default_factory=Aftermath)
+    streams: StreamRoom = field(default_factory=StreamRoom)
     results: ResultCache = field(default_factory=lambda: ResultCache(time.monotonic))
 
 

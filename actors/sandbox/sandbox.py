@@ -22,7 +22,7 @@ from actors.sandbox.forker import ChildExited, ForkSandbox, ZygoteDied
 from actors.sandbox.launcher import Forked, fault_of, send_signal
 from actors.sandbox.link import Link, LinkBroken, LinkClosed
 from protocol.codec import dumps
-from protocol.errors import LimitExceeded, NflowError, RunCancelled, SandboxLost, ScriptError, Unavailable
+from protocol.errors import LimitExceeded, NflowError, Overloaded, RunCancelled, SandboxLost, ScriptError, Unavailable
 from protocol.refs import Ref
 from protocol.sandbox import (
     CancelScript,
@@ -48,6 +48,9 @@ MAX_CPU_SECONDS = 300.0
 EXIT_REPORT_SECONDS = 0.25
 """How long to wait for the zygote's word on how a process ended."""
 READY_SECONDS = 5.0
+
+
+_COME_AGAIN = frozenset((Unavailable.__name__, Overloaded.__name__))
 
 
 class SandboxEndedError(NflowError):
@@ -229,7 +232,7 @@ class Sandbox(Actor[Any]):
     def _error(self, failed: frames.Failed) -> NflowError:
         limits = self._limits
         match failed.kind:
-            case "exception" if failed.name == Unavailable.__name__:  # an outage it did not catch
+            case "exception" if failed.name in _COME_AGAIN:  # an outage, or no room, it did not catch
                 return Unavailable(failed.message)
             case "exception" | "stack":
                 return ScriptError(failed.message, stack=failed.stack)

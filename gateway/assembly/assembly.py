@@ -114,6 +114,7 @@ def _run(settings: Settings) -> RunSettings:
         max_steps=server.max_steps,
         process_seconds=server.process_seconds,
         host_call_seconds=server.host_call_seconds,
+        max_streams=server.max_streams or max(1, settings.vm_pool.max_size // 2),
         hostname=socket.gethostname(),
         url_base=settings.url.url_base,
         env=settings.env,

@@ -45,6 +45,9 @@ class Server(Section):
     max_log_kb: Positive = setting(64, "console output kept of one script, KiB")
     max_host_calls: Count = setting(1_000, "host functions one script may call; chunks of an answer count a hundredth")
     host_call_seconds: Seconds = setting(30.0, "deadline of one host call, seconds")
+    max_streams: Count = setting(
+        0, "answers streamed at once, each holding a sandbox; more: 503; 0: half of vm_pool.max_size"
+    )
     max_waiting: Count = setting(10_000, "scripts that may wait for a sandbox; more: 503")
     wait_seconds: Seconds = setting(5.0, "longest wait for a sandbox, seconds; longer: 503")
     access_log: bool = setting(False, "one log line for each request")
