@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from actors.functions.caller import Caller, Functions, HostFunction
@@ -236,7 +237,7 @@ def _authenticator(each: LivePlugin, entry: Entry) -> Authenticator:
         match answer:
             case None:
                 return Verdict(False)
-            case User(profile):
+            case User(profile) if isinstance(profile, Mapping):
                 return Verdict(True, loads(each.json(entry.name, dict(profile))))
             case Redirect(str(location)) if location and not any(letter in location for letter in "\r\n\0"):
                 return Verdict(False, redirect=location)

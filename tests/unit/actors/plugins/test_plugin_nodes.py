@@ -316,6 +316,7 @@ class P(Plugin):
             case "true": return True
             case "fail": raise KeyError("x")
             case "set": return User({"x": {1, 2}})
+            case "name": return User("bob")
 """
 
 
@@ -336,7 +337,7 @@ async def test_an_authenticator_says_who_it_is(write: Write, up: Up) -> None:
     assert (verdict.allowed, verdict.redirect, verdict.user) == (False, "", None)
 
 
-@pytest.mark.parametrize("as_", ["odd", "true", "fail", "set", "split"])
+@pytest.mark.parametrize("as_", ["odd", "true", "fail", "set", "split", "name"])
 async def test_an_authenticator_that_does_something_else_lets_nobody_in(write: Write, up: Up, as_: str) -> None:
     write(p=LOGIN)
     with pytest.raises(PluginFailed):
