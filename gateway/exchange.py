@@ -91,7 +91,7 @@ class Exchanges:
         shown = NONE
         try:
             content_type = request.headers.get("Content-Type", "") if body else ""
-            form, files = await self._form(content_type, body)
+            form, files = await self._form(content_type, body) if body else ((), ())
             asked = Request(
                 request.method, raw_path, query_string, translate.parse_query(query_string), form,
                 request._message.raw_headers, body, peer(request), "http", files,
@@ -109,7 +109,19 @@ class Exchanges:
         finish, session = match.start.finish_on_disconnect, shown.session if shown.old else ""
         if finish is None:
             finish = request.method not in SAFE_METHODS
-        return await self._follow(process, slot, finish, lambda reply: self.respond(request, start, reply, session))
+        # As `_follow` does, but without two coroutines and a closure for each request.
+        self.waiting.add(slot)
+        try:
+            reply = await slot
+            if isinstance(reply, AnswerBegun) or (isinstance(reply, Answer) and reply.file):
+                return await self.respond(request, start, reply, session)
+            return self._whole(start, reply, session)
+        except asyncio.CancelledError:
+            if not finish:
+                process.tell(CancelProcess("the client left"))
+            raise
+        finally:
+            self.waiting.discard(slot)
 
     async def _form(self, content_type: str, body: bytes) -> tuple[Pairs, tuple[Upload, ...]]:
         """Fields and files. A large body is taken apart on a thread, one at a time: 10 MB of `%41` take a second."""
@@ -147,11 +159,15 @@ class Exchanges:
         """The response a reply becomes. `session`: one whose cookie is to be sent again."""
         if isinstance(reply, AnswerBegun):
             return await self._streamed(request, reply, session)
-        if isinstance(reply, Answer):
+        if isinstance(reply, Answer) and reply.file:
             session = reply.session or session
-            if reply.file:
-                lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session)
-                return await file_response(self._settings.files_root, reply.file, lines, reply.status)
+            lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session)
+            return await file_response(self._settings.files_root, reply.file, lines, reply.status)
+        return self._whole(start, reply, session)
+
+    def _whole(self, start: StartProcess, reply: Answer | Failure, session: str) -> web.Response:
+        if isinstance(reply, Answer) and reply.session:
+            session = reply.session
         response = self._response(reply, start, session)
         if start.start.compress and len(response.body) >= COMPRESSED_BYTES:  # type: ignore[arg-type]
             response.headers.add("Vary", "Accept-Encoding")

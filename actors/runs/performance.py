@@ -97,7 +97,7 @@ class Performance:
         """The end of what is being done, or None when this message is no such end."""
         match message:
             case ScriptResult() | ScriptFailed():
-                return self._script_over(message) if message.run == self._run else None
+                return message if self.over(message) else None
             case HostCall():
                 if message.run == self._run:
                     self._serve(message)
@@ -130,13 +130,16 @@ class Performance:
             if calls.open:
                 self._services.aftermath.add(calls.close())
 
-    def _script_over(self, message: ScriptResult | ScriptFailed) -> Any:
+    def over(self, ended: ScriptResult | ScriptFailed) -> bool:
+        """Whether the script that runs has ended with this. What it held open is closed first: then it has not yet."""
+        if ended.run != self._run:
+            return False
         self._run = 0
         calls, self._calls = self._calls, None
         if calls is None or not calls.open:
-            return message
-        self.work(_closed(calls, message))
-        return None
+            return True
+        self.work(_closed(calls, ended))
+        return False
 
     def _serve(self, call: HostCall) -> None:
         if self._calls is None:

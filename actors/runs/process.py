@@ -77,7 +77,10 @@ class ProcessActor(Actor[Any]):
     def receive(self, message: Any) -> Any:
         """Everything that can happen to a run."""
         match message:
-            case ScriptResult() | ScriptFailed() | HostCall():
+            case ScriptResult():
+                if self._performance.over(message):
+                    self._script_ended(message)
+            case ScriptFailed() | HostCall():
                 self._heard(message)
             case Recorded(number):
                 if self._records.committed(number):
@@ -136,7 +139,10 @@ class ProcessActor(Actor[Any]):
             case walk.RetryDue():
                 self._event(result)
             case Outcome(payload, following, answer):
-                self._node_done(walk.NodeDone(following, payload, answer))
+                done = walk.NodeDone(following, payload, answer)
+                if self._cache_key:
+                    self._remember(done)
+                self._event(done)
             case Entrance():
                 self._enter(result)
             case bytes():
@@ -170,14 +176,15 @@ class ProcessActor(Actor[Any]):
         payload = result.payload
         suspends = b'"break"' in payload and walk.breaks(payload)
         done = walk.NodeDone(result.next, payload, result.answer, result.headers, result.status, suspends)
-        self._node_done(done)
-
-    def _node_done(self, done: walk.NodeDone) -> None:
-        if self._cache_key and self._performing is not None and not done.suspends:
-            options = self._performing.node.options
-            if options is not None and options.cache is not None:
-                self._services.results.put(self._cache_key, done, options.cache.seconds)
+        if self._cache_key:
+            self._remember(done)
         self._event(done)
+
+    def _remember(self, done: walk.NodeDone) -> None:
+        """Keep a result that may be used again."""
+        options = self._performing.node.options if self._performing is not None else None
+        if options is not None and options.cache is not None and not done.suspends:
+            self._services.results.put(self._cache_key, done, options.cache.seconds)
 
     # --- the way in ---
 
@@ -195,8 +202,7 @@ class ProcessActor(Actor[Any]):
             self._walk(found.first)
 
     async def _login(self, target: str) -> Verdict | bytes:
-        authenticator = self._services.authenticator
-        if authenticator is not None:
+        if (authenticator := self._services.authenticator) is not None:
             verdict = await authenticator(self._caller())
             if verdict.allowed and verdict.user is not None and verdict.user != await profile_of(self.session):
                 await log_in(self.session, verdict.user)
@@ -302,9 +308,7 @@ class ProcessActor(Actor[Any]):
 
     def _send_script(self, script: Script, flow: str, payload: bytes, previous: str) -> None:
         start, settings = self._start, self._services.settings
-        request = EMPTY
-        if script.needs:
-            request = script_request(start, script.needs, settings.env, settings.url_base)
+        request = script_request(start, script.needs, settings.env, settings.url_base) if script.needs else EMPTY
         self._performance.script(script, start.flow.tenant, flow, request, payload, previous)
 
     def _finish(self, reply: Answer | Failure, state: ProcessState) -> None:
@@ -324,28 +328,26 @@ class ProcessActor(Actor[Any]):
         if self._start.tells_payload and isinstance(reply, Answer):
             reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
-        if failed := failure_line(reply, self._start):
+        if isinstance(reply, Failure) and (failed := failure_line(reply, self._start)):
             self._services.log(self._start.wid, self._at()[0], "error", failed)
         text = self._services.triggers(self._start.flow.app).log
         if text and self._start.flow.name != entrance.LOG_FLOW:
-            self._log_run(text, reply)
+            self._begin(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps), "log()")
         self.context.stop()
 
     def _fork(self, node: str, payload: bytes, budget: int) -> None:
         start, wid = self._start, self._services.new_wid()
-        branch = entrance.branch_start(start, wid, node, payload, budget)
-        try:
-            self._door.start(branch)
-        except NflowError as refusal:
-            self._services.log(start.wid, node, "error", f"the branch was not started: {refusal}")
-            return
-        self._client.forked = wid
+        if self._begin(entrance.branch_start(start, wid, node, payload, budget), f"the branch at {node}"):
+            self._client.forked = wid
 
-    def _log_run(self, text: str, reply: Answer | Failure) -> None:
+    def _begin(self, start: StartProcess, what: str) -> bool:
+        """Begin a run nobody waits for. Whether there was room."""
         try:
-            self._door.start(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps))
+            self._door.start(start)
         except NflowError as refusal:
-            self._services.log(self._start.wid, "log", "error", f"log() was not started: {refusal}")
+            self._services.log(self._start.wid, self._at()[0], "error", f"{what} was not started: {refusal}")
+            return False
+        return True
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
         for level, text in logs:

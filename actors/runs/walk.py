@@ -272,6 +272,8 @@ def _enter(
     if node.kind in STARTER_KINDS:
         state, commands = _fail(state, NodeError("Starter can not run with play button"))
         return state, (*forks, *commands)
+    if node.options is None:
+        return state, (*forks, Perform(node, previous, payload, visits[node.id]))
     state, commands = _perform(state, node)
     return state, (*forks, *commands)
 
