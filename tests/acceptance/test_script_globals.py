@@ -101,7 +101,11 @@ def server(launch: Launch) -> Server:
                 "script": {"data": {"type": "js", "script": "c.String(200, 'script')"}, "outputs": {}},
                 "unknown": {"data": {"type": "js", "script": "no_such_module"}, "outputs": {}},
             },
-            chain("/form/map", "payload.n = {a: 1}", "c.JSON(200, [open_session_form(), get_session('nflow_form', 'a')])"),
+            chain(
+                "/form/map",
+                "payload.n = {a: 1}",
+                "c.JSON(200, [open_session_form(), get_session('nflow_form', 'a')])",
+            ),
             chain("/bare", "var top = 1; function main() { c.JSON(200, top) }"),
             **flows,
             **{"Flow of ñ": chain("/flow", "c.JSON(200, [__flow_name, __flow_app])")},
