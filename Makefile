@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench flat profile kernel-bench mutants storm simulate lock clean
+.PHONY: run test check format bench flat profile kernel-bench sandbox-bench mutants storm simulate lock clean
 
 run: $(VENV)/.core
 	@env NFLOW_FILES_TRIGGERS=examples/triggers $(BIN)/nflow serve -c config.toml -a examples
@@ -33,6 +33,10 @@ profile: $(VENV)/.dev  ## where the gateway's time goes under the trivial flow
 
 kernel-bench: $(VENV)/.dev
 	$(BIN)/python -m loadtests.kernel
+
+sandbox-bench: $(VENV)/.dev  ## scripts warm and fresh in a sandbox alone; host calls through the whole server
+	$(BIN)/python -m loadtests.sandbox
+	$(BIN)/python -m loadtests.host_calls
 
 mutants: $(VENV)/.dev  ## hand-made faults in the kernel: each must be caught by a law
 	$(BIN)/python tests/laws/mutants.py

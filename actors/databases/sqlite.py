@@ -98,7 +98,8 @@ class SqliteSession:
             self._doubtful = True
             return
         undone = self._thread.call(self._undo)
-        undone.add_done_callback(lambda _: self._stop_writing())
+        if self._writing:  # else the lock may be another's by the time this is done
+            undone.add_done_callback(lambda _: self._stop_writing())
 
     async def open(self, init: Sequence[str]) -> None:
         """Open the file, set it up and run the configured SQL."""
