@@ -229,6 +229,9 @@ class Exchanges:
 
     def _lines(self, headers: Pairs, content_type: str, wid: str, forked: str, session: str) -> list[tuple[str, str]]:
         lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
+        if not (headers or forked or session) and content_type:  # as almost always
+            lines.append(("Content-Type", content_type))
+            return lines
         for name, value in headers:
             if name == "Content-Type":
                 content_type = value

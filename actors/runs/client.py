@@ -9,6 +9,7 @@ from actors.runs.answer_stream import AnswerStream, StreamRoom
 from protocol.errors import NflowError, RunCancelled
 from protocol.process import Answer, AnswerBegun, Failure, Pairs, Reply, StartProcess
 from protocol.refs import NOBODY
+from protocol.sandbox import ScriptAnswer
 
 
 class Client:
@@ -43,15 +44,15 @@ class Client:
         """Whether it has its whole reply."""
         return self._replied and (self._stream is None or self._stream.ended)
 
-    def end(self, reply: Answer | Failure, session: str, rest: bytes) -> None:
-        """The run is over. `rest` is what it answered beside what it streamed."""
+    def end(self, reply: Answer | Failure, session: str, answered: ScriptAnswer | None) -> None:
+        """The run is over. `answered` is what it answered beside what it streamed."""
         stream = self._stream
         if stream is None or not stream.begun:
             self.tell(reply, session)
         elif isinstance(reply, Failure):
             stream.fail(reply.error)
         else:
-            stream.finish(rest)
+            stream.finish(answered.body if answered is not None else b"")
 
     def leave(self) -> None:
         """The run is gone."""

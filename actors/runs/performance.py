@@ -69,6 +69,11 @@ class Performance:
         self._task: asyncio.Future[Any] | None = None
         self._calls: HostCalls | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to abandon."""
+        return bool(self._run) or self._task is not None or self._calls is not None
+
     def script(self, script: Script, tenant: str, flow: str, request: bytes, payload: bytes, previous: str) -> None:
         """Have a script run: its ScriptResult or ScriptFailed will be heard."""
         self._number += 1

@@ -27,7 +27,7 @@ from actors.runs.services import Door, Services
 from actors.sessions.lone import LoneSession
 from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError
-from protocol.flow import Durability, Script
+from protocol.flow import Script
 from protocol.process import Answer, CancelProcess, DescribeProcess, Failure, ProcessState, RunExpired, StartProcess
 from protocol.refs import NOBODY
 from protocol.sandbox import HostCall, ScriptFailed, ScriptResult
@@ -46,7 +46,7 @@ class ProcessActor(Actor[Any]):
         self._start = start
         self._services = services
         self._door = door
-        self._state = _first_state(start, services.settings.max_steps)
+        self._state = walk.first_state(start, services.settings.max_steps)
         self._entrance: Entrance | None = None
         self._performing: walk.Perform | None = None
         """None until the walk begins: a script that runs before is the login."""
@@ -102,7 +102,8 @@ class ProcessActor(Actor[Any]):
 
     def released(self) -> None:
         """However the run ended: the script is let go and the caller has a reply."""
-        self._performance.abandon()
+        if self._performance.busy:
+            self._performance.abandon()
         if not self._client.told:
             self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
         self._client.leave()
@@ -194,7 +195,7 @@ class ProcessActor(Actor[Any]):
         start = self._start
         if found.resumed is not None or found.flow is not start.flow:
             self._start = start._replace(flow=found.flow, payload=found.payload, variables=found.variables)
-            self._state = _first_state(self._start, self._services.settings.max_steps)
+            self._state = walk.first_state(self._start, self._services.settings.max_steps)
             self._records = self._new_records()
         if found.login:
             self._performance.work(self._login(found.first))
@@ -314,6 +315,9 @@ class ProcessActor(Actor[Any]):
     def _finish(self, reply: Answer | Failure, state: ProcessState) -> None:
         self._well = state is ProcessState.END
         self._records.end(state)
+        if self._session is None and self._entrance is None and self._suspend is None:  # as almost always
+            self._leave(reply, "")
+            return
         resumed = self._entrance.resumed if self._entrance is not None else None
         changed = self._session is not None and self._session.changed
         if not (changed or resumed or self._suspend or self._turned_from) or isinstance(self._session, LoneSession):
@@ -327,7 +331,7 @@ class ProcessActor(Actor[Any]):
         """The last thing a run does."""
         if self._start.tells_payload and isinstance(reply, Answer):
             reply = Answer(200, "application/json", self._state.payload)
-        self._client.end(reply, session, self._state.answer.body if self._state.answer is not None else b"")
+        self._client.end(reply, session, self._state.answer)
         if isinstance(reply, Failure) and (failed := failure_line(reply, self._start)):
             self._services.log(self._start.wid, self._at()[0], "error", failed)
         text = self._services.triggers(self._start.flow.app).log
@@ -393,8 +397,3 @@ class ProcessActor(Actor[Any]):
             self._start, self.context.ref, services.journal, services.track, services.numbers.next, services.wall,
             services.settings.hostname, (services.owner, services.epoch),
         )  # fmt: skip
-
-
-def _first_state(start: StartProcess, max_steps: int) -> walk.WalkState:
-    budget = max_steps if start.max_steps is None else start.max_steps
-    return walk.WalkState(start.flow, max_steps, budget, start.durability is Durability.DURABLE, start.payload)

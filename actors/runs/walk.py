@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 from actors.nodes.substitution import Substitution
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import LimitExceeded, NflowError, NodeError, RunCancelled, Unavailable
-from protocol.flow import Flow, Node
-from protocol.process import Answer, Failure, Pairs, ProcessState
+from protocol.flow import Durability, Flow, Node
+from protocol.process import Answer, Failure, Pairs, ProcessState, StartProcess
 from protocol.sandbox import ScriptAnswer
 
 NO_VISITS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -174,6 +174,12 @@ class WalkState(NamedTuple):
     """At the current node."""
 
 
+def first_state(start: StartProcess, max_steps: int) -> WalkState:
+    """Where a run stands before its first node. `max_steps`: the configured bound."""
+    budget = max_steps if start.max_steps is None else start.max_steps
+    return WalkState(start.flow, max_steps, budget, start.durability is Durability.DURABLE, start.payload)
+
+
 def begin(state: WalkState, first: str) -> tuple[WalkState, tuple[Command, ...]]:
     """Step onto the first node."""
     return _enter(state, first, previous="", payload=state.payload)
@@ -251,21 +257,9 @@ def _enter(
     steps += 1
     visits = _entered(visits, node)
     state = WalkState(
-        state.flow,
-        state.max_steps,
-        budget,
-        state.durable,
-        payload,
-        node,
-        previous,
-        steps,
-        visits,
-        state.answer,
-        state.headers,
-        None,
-        False,
-        state.status,
-    )
+        state.flow, state.max_steps, budget, state.durable, payload, node, previous, steps, visits, state.answer,
+        state.headers, None, False, state.status,
+    )  # fmt: skip
     if steps > budget:
         state, commands = _fail(state, LimitExceeded("steps of one run", "server.max_steps", state.max_steps))
         return state, (*forks, *commands)
