@@ -333,15 +333,19 @@ def _follow(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, t
     answer, headers = state.answer, state.headers
     if event.answer is not None or event.headers:
         answer, headers = _told(state, event)
+    target = node.outputs.get(event.next)
+    ended = event.suspends or target not in state.flow.nodes
     state = WalkState(
         state.flow, state.max_steps, state.budget, state.durable, event.payload, node, state.previous, state.steps,
-        state.visits, answer, headers, None, False, event.status or state.status,
+        state.visits, answer, headers, None, ended, event.status or state.status,
     )  # fmt: skip
-    if event.suspends:
-        offered = frozenset(target for target in node.outputs.values() if target is not None)
-        state, commands = _end(state, event.payload)
-        return state, (Suspend(node.id, event.payload, offered), *commands)
-    return _enter(state, node.outputs.get(event.next), previous=node.id, payload=event.payload)
+    if not ended:
+        return _enter(state, target, previous=node.id, payload=event.payload)
+    finish = Finish(_answer(state, event.payload), ProcessState.END)
+    if not event.suspends:
+        return state, (finish,)
+    offered = frozenset(target for target in node.outputs.values() if target is not None)
+    return state, (Suspend(node.id, event.payload, offered), finish)
 
 
 def _told(state: WalkState, event: NodeDone) -> tuple[ScriptAnswer | None, Pairs]:
@@ -369,14 +373,17 @@ def _replaced(earlier: Pairs, later: Pairs) -> Pairs:
 def _end(
     state: WalkState, payload: bytes, end: ProcessState = ProcessState.END
 ) -> tuple[WalkState, tuple[Command, ...]]:
+    return _with(state, ended=True), (Finish(_answer(state, payload), end),)
+
+
+def _answer(state: WalkState, payload: bytes) -> Answer:
+    """What the client gets of a run that ends now."""
     given = state.answer
     if given is not None:
-        answer = Answer(given.status, given.content_type, given.body, state.headers, file=given.file)
-    elif state.flow.answer_with_payload:
-        answer = Answer(state.status or 200, "application/json", payload + b"\n", state.headers)
-    else:
-        answer = Answer(state.status or 200, "", b"", state.headers)
-    return _with(state, ended=True), (Finish(answer, end),)
+        return Answer(given.status, given.content_type, given.body, state.headers, "", "", given.file)
+    if state.flow.answer_with_payload:
+        return Answer(state.status or 200, "application/json", payload + b"\n", state.headers)
+    return Answer(state.status or 200, "", b"", state.headers)
 
 
 def _fail(
