@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from protocol.errors import NflowError
 from protocol.flow import Durability, Flow, Start
-from protocol.refs import Ask, Recipient
+from protocol.refs import NOBODY, Ask, Recipient
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -134,6 +134,11 @@ class StartProcess(NamedTuple):
     """A branch that is waited for: its reply is its last payload, and it has no client."""
     waits: bool = False
     """Begins at a node that waits for something outside, for as long as the node says; listed as waiting."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether no client waits for it: a fork, a branch that is joined, a log entry."""
+        return self.reply_to is NOBODY or self.tells_payload
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from actors.functions.caller import SessionView
 from actors.runs.answer_stream import AnswerStream, StreamRoom
 from protocol.errors import NflowError, RunCancelled
 from protocol.process import Answer, AnswerBegun, Failure, Pairs, Reply, StartProcess
-from protocol.refs import NOBODY
 from protocol.sandbox import ScriptAnswer
 
 
@@ -34,9 +33,7 @@ class Client:
     def stream(self) -> AnswerStream:
         """Where scripts write an answer in chunks."""
         if self._stream is None:
-            self._stream = AnswerStream(
-                self._begin_stream, nobody=self._start.reply_to is NOBODY or self._start.tells_payload
-            )
+            self._stream = AnswerStream(self._begin_stream, nobody=self._start.alone)
         return self._stream
 
     @property

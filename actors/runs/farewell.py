@@ -56,19 +56,19 @@ async def settle(
         return Farewell(reply if isinstance(reply, Failure) else Failure(error), "")
 
 
-def failure_line(reply: Reply, start: StartProcess) -> str:
-    """What failed, for the log; empty: nothing did, or others tell it.
+def failure_line(error: NflowError, start: StartProcess) -> str:
+    """What failed, for the log; empty: others tell it.
 
     Of a run that somebody waits for these are not told: what its client did, overload and outages, which would be a
     line a request and have lines of their own where they begin. A branch's is told by the run that waits.
     """
-    if not isinstance(reply, Failure) or isinstance(reply.error, RunCancelled):
+    if isinstance(error, RunCancelled):
         return ""
-    told = str(reply.error)
+    told = str(error)
     told = told if len(told) <= MOST_TOLD else told[:MOST_TOLD] + "…"
     if start.reply_to is NOBODY:
         return f"{start.flow.name}: this run answers nobody, and failed: {told}"
-    if start.tells_payload or isinstance(reply.error, BadDocument | NotWaiting | Overloaded | Unavailable):
+    if start.tells_payload or isinstance(error, BadDocument | NotWaiting | Overloaded | Unavailable):
         return ""
     return f"{start.flow.name} failed: {told}"
 

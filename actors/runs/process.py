@@ -29,7 +29,6 @@ from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError
 from protocol.flow import Script
 from protocol.process import Answer, CancelProcess, DescribeProcess, Failure, ProcessState, RunExpired, StartProcess
-from protocol.refs import NOBODY
 from protocol.sandbox import HostCall, ScriptFailed, ScriptResult
 from protocol.tracking import NotRecorded, Recorded
 
@@ -114,8 +113,8 @@ class ProcessActor(Actor[Any]):
     def session(self) -> SessionView:
         """The client's session as this run sees it. A fork has one of its own, which nobody keeps."""
         if self._session is None:
-            alone = self._start.reply_to is NOBODY or self._start.tells_payload
-            self._session = LoneSession() if alone else self._services.session(self._start.session)
+            start = self._start
+            self._session = LoneSession() if start.alone else self._services.session(start.session)
         return self._session
 
     # --- events in ---
@@ -332,10 +331,10 @@ class ProcessActor(Actor[Any]):
         if self._start.tells_payload and isinstance(reply, Answer):
             reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer)
-        if isinstance(reply, Failure) and (failed := failure_line(reply, self._start)):
+        if isinstance(reply, Failure) and (failed := failure_line(reply.error, self._start)):
             self._services.log(self._start.wid, self._at()[0], "error", failed)
         text = self._services.triggers(self._start.flow.app).log
-        if text and self._start.flow.name != entrance.LOG_FLOW:
+        if text and not self._start.alone:
             self._begin(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps), "log()")
         self.context.stop()
 

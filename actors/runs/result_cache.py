@@ -60,7 +60,10 @@ class ResultCache:
         return kept.done
 
     def put(self, key: bytes, done: NodeDone, seconds: float) -> None:
-        """Keep a result for so long."""
+        """Keep a result for so long, unless it sets a cookie."""
+        lines = (*done.headers, *(done.answer.headers if done.answer is not None else ()))
+        if any(name == "Set-Cookie" for name, _ in lines):  # meant for one client
+            return
         size = len(done.payload) + (len(done.answer.body) if done.answer is not None else 0) + 500
         self._drop(key)
         if size > self._max_bytes:

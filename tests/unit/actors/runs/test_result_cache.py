@@ -8,6 +8,7 @@ from actors.runs.result_cache import ResultCache
 from actors.runs.walk import NodeDone
 from protocol.errors import NodeError
 from protocol.flow import Cache, Node, Options
+from protocol.sandbox import ScriptAnswer
 
 NODE = Node("n", "js", "n", {}, {}, options=Options(cache=Cache(60, ["{{a}}"])))
 WHOLE = Node("n", "js", "n", {}, {}, options=Options(cache=Cache(60)))
@@ -52,3 +53,12 @@ def test_the_longest_unused_goes_first() -> None:
     cache.put(b"5", NodeDone("output_1", b"x" * 5_000), 10)
     assert cache.get(b"5") is None
     assert cache.get(b"4") is not None
+
+
+def test_a_result_that_sets_a_cookie_is_one_clients_alone() -> None:
+    cache = ResultCache(Clock())
+    cookie = (("Set-Cookie", "who=ana"),)
+    cache.put(b"1", NodeDone("output_1", b"1", None, cookie), 10)
+    cache.put(b"2", NodeDone("output_1", b"1", ScriptAnswer(200, "text/plain", b"hello ana", cookie)), 10)
+    assert cache.get(b"1") is None
+    assert cache.get(b"2") is None
