@@ -169,7 +169,7 @@ class Exchanges:
         if isinstance(reply, Answer) and reply.session:
             session = reply.session
         response = self._response(reply, start, session)
-        if start.start.compress and len(response.body) >= COMPRESSED_BYTES:  # type: ignore[arg-type]
+        if start.start.compress and (response.content_length or 0) >= COMPRESSED_BYTES:
             response.headers.add("Vary", "Accept-Encoding")
             response.enable_compression()
         return response
