@@ -21,6 +21,7 @@ from gateway import statuses, translate
 from gateway.bodies.files import file_response
 from gateway.session_cookie import NONE, SessionCookie
 from gateway.statuses import ErrorAnswer
+from gateway.visit import Visit
 from protocol.errors import BadDocument, NflowError
 from protocol.flow import Durability
 from protocol.process import Answer, AnswerBegun, CancelProcess, Failure, Pairs, Reply, Request, StartProcess, Upload
@@ -80,9 +81,12 @@ class Exchanges:
         """Where the answers of the requests under way will come."""
 
     async def answer(
-        self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str
+        self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str, visit: Visit
     ) -> web.StreamResponse:
         """The response to a request that was routed to `match`."""
+        visit.workflow = True
+        visit.route = match.start.pattern
+        visit.app, visit.flow = match.flow.app, match.flow.name
         try:
             body = await self.body(request) if request.body_exists else b""
         except BadBodyError as bad:
@@ -101,6 +105,7 @@ class Exchanges:
             start = translate.start_process(
                 self._new_wid(), match, asked, content_type, self._settings.durability, slot, shown.session
             )
+            visit.wid = start.wid
             process = self._admission.start(start)
         except BadDocument as error:
             return error_response(statuses.bad_input(error))

@@ -48,41 +48,6 @@ DEAD: Final = re.compile(
 )
 """Keys the nFlow runtime parses and never uses (the named queries are its designer's)."""
 
-IN_FORCE: Final[Mapping[str, frozenset[str] | None]] = {
-    "server": None,
-    "store": None,
-    "env": None,
-    "url": None,
-    "vm_pool": frozenset(
-        {
-            "max_size",
-            "preload_size",
-            "idle_timeout",
-            "cleanup_interval",
-            "max_memory_mb",
-            "max_execution_seconds",
-            "max_operations",
-            "enable_network",
-            "enable_filesystem",
-        }
-    ),
-    "security": frozenset({"allowed_addresses"}),
-    **dict.fromkeys(("api", "ai", "files", "flows", "mail", "outgoing", "pg_session", "plugin", "session", "twilio")),
-    "database": None,
-    "redis": frozenset({"host", "password", "db", "max_retries", "pool_size"}),
-    "database_nflow": frozenset(
-        {
-            *("driver", "dsn", "query", "max_open_conns", "max_idle_conns", "conn_max_lifetime", "pgbouncer"),
-            *("QueryGetApp", "QueryGetModuleByName", "QueryGetTemplate", "QueryGetUser", "QueryGetToken"),
-            "QueryInsertLog",
-        }
-    ),
-    "tracker": frozenset({"enabled", "workers", "batch_size", "flush_interval", "channel_buffer"}),
-    "monitor": frozenset({"enabled", "health_check_path", "metrics_path"}),
-    "debug": frozenset({"enabled"}),
-}
-"""Section → the keys this release obeys; None: all. Every other known key warns when it is set to something."""
-
 # Kubernetes puts such variables into every container for each service it knows; one called `nflow` is likely.
 _ORCHESTRATOR: Final = re.compile(r"_SERVICE_HOST\Z|_SERVICE_PORT(_\w+)?\Z|_PORT_\d+_(TCP|UDP)(_\w+)?\Z")
 _ORCHESTRATOR_VALUE: Final = re.compile(r"(tcp|udp)://")
@@ -121,14 +86,11 @@ def gather(tree: Mapping[str, Any], origin: str, env: Mapping[str, str], known: 
 
 
 def idle_keys(found: Gathered, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Problem]:
-    """A warning for each key that is set to something else than its default and does nothing."""
+    """A warning for each key that is set to something else than its default and does nothing, here as in nFlow."""
     for path, origin in found.origins.items():
         section, _, key = path.partition(".")
-        obeyed = IN_FORCE.get(section, frozenset())
-        if obeyed is None or key in obeyed or defaults[section][key] == values[section][key]:
-            continue
-        reason = "does nothing, here as in nFlow" if DEAD.match(path) else "known, but not yet in force in this release"
-        yield Problem(path, f"{reason} (from {origin})", fatal=False)
+        if DEAD.match(path) and defaults[section][key] != values[section][key]:
+            yield Problem(path, f"does nothing, here as in nFlow (from {origin})", fatal=False)
 
 
 def _take_table(found: Gathered, section: str, table: Mapping[str, Any], origin: str, known: Known) -> None:

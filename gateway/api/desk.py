@@ -18,6 +18,7 @@ from gateway.api.table import Found, Query, Route
 from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
 from gateway.translate import parse_query
+from gateway.visit import Visit
 from protocol.errors import BadDocument, NflowError, Problem
 
 
@@ -30,13 +31,15 @@ class Desk:
         self._log = structlog.get_logger("api")
 
     async def answer(
-        self, request: web.BaseRequest, found: Found, raw_path: str, query_string: str
+        self, request: web.BaseRequest, found: Found, raw_path: str, query_string: str, visit: Visit
     ) -> web.StreamResponse:
         """The response to a request whose path is in the table."""
         route = found.route(request.method)
+        visit.route = found.path
         if route is None:
             error = ApiError(405, f"{request.method} is not served here", (("Allow", found.allowed),))
             return _response(refusal(error))
+        visit.workflow = route.workflow
         try:
             call = await self._call(request, route, found.variables, raw_path, query_string)
             answer = await route.handler(call)

@@ -18,6 +18,7 @@ from gateway.api.desk import Desk
 from gateway.api.table import Routes
 from gateway.exchange import Exchanges, error_response
 from gateway.monitoring.figures import Figures
+from gateway.visit import Visit
 
 
 class Reception:
@@ -39,17 +40,15 @@ class Reception:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        figures, began = self._figures, monotonic()
+        figures = self._figures
+        raw_path, _, query_string = request.raw_path.partition("?")
+        visit = Visit(monotonic(), request.method, raw_path)
         figures.active += 1
-        status, workflow = 499, False
         response: web.StreamResponse
         try:
-            raw_path, _, query_string = request.raw_path.partition("?")
             found = self._find(raw_path)
             if found is not None:
-                route = found.route(request.method)
-                workflow = route is not None and route.workflow
-                response = await self._desk.answer(request, found, raw_path, query_string)
+                response = await self._desk.answer(request, found, raw_path, query_string, visit)
             else:
                 match = self._catalogue.table.find(request.method, raw_path)
                 if match is None and "://" in raw_path:  # as proxies are asked, and servers must take it too
@@ -58,17 +57,16 @@ class Reception:
                 if match is None:
                     response = error_response(statuses.NOT_FOUND)
                 else:
-                    workflow = True
-                    response = await self.exchanges.answer(request, match, raw_path, query_string)
-            status = response.status
+                    response = await self.exchanges.answer(request, match, raw_path, query_string, visit)
+            visit.status = response.status
             if self.closing:  # the client must not send the next one here
                 response.force_close()
             return response
         finally:
             figures.active -= 1
-            seconds = monotonic() - began
-            figures.answered(status, workflow=workflow, seconds=seconds)
+            seconds = monotonic() - visit.began
+            figures.answered(visit.status, workflow=visit.workflow, seconds=seconds)
             if self._access_log:
                 self._log.info(
-                    "request", method=request.method, path=request.path, status=status, seconds=round(seconds, 6)
+                    "request", method=visit.method, path=visit.path, status=visit.status, seconds=round(seconds, 6)
                 )

@@ -78,6 +78,8 @@ class Route:
 class Found:
     """The path of a request is in the table."""
 
+    path: str
+    """`/api/admin/workflows/{id}`."""
     methods: Mapping[str, Route]
     variables: Mapping[str, str]
 
@@ -94,6 +96,7 @@ class Found:
 
 @dataclass(slots=True)
 class _Path:
+    path: str
     segments: tuple[str, ...]
     methods: dict[str, Route] = field(default_factory=dict)
 
@@ -115,12 +118,12 @@ class Routes:
             methods[route.method] = route
         for path, methods in sorted(paths.items(), key=lambda item: item[0].count("{")):
             if "{" not in path:
-                self._plain[path] = Found(methods, {})
+                self._plain[path] = Found(path, methods, {})
                 continue
             segments = tuple(path.split("/"))
             if not path.startswith(PREFIX) or "{" in segments[2]:
                 raise ValueError(f"{path}: names stand below {PREFIX} and a family only")
-            self._named.setdefault(segments[2], []).append(_Path(segments, methods))
+            self._named.setdefault(segments[2], []).append(_Path(path, segments, methods))
 
     def find(self, raw_path: str) -> Found | None:
         """What is served at this path, as received; None: it is for the flows, if for anybody."""
@@ -131,7 +134,7 @@ class Routes:
         for path in self._named.get(segments[2], ()):
             variables = _captured(path.segments, segments)
             if variables is not None:
-                return Found(path.methods, variables)
+                return Found(path.path, path.methods, variables)
         return None
 
 

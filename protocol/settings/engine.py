@@ -50,7 +50,22 @@ class Server(Section):
     )
     max_waiting: Count = setting(10_000, "scripts that may wait for a sandbox; more: 503")
     wait_seconds: Seconds = setting(5.0, "longest wait for a sandbox, seconds; longer: 503")
-    access_log: bool = setting(False, "one log line for each request")
+    access_log: bool = setting(True, "one log line for each request")
+    profile: Literal["", "development", "production"] = setting(
+        "", "other defaults of some keys, as `nflow config show` tells: development or production; also NFLOW_PROFILE"
+    )
+    max_header_kb: Positive = setting(32, "largest head of a request, KiB; larger: 431")
+    max_connections: Positive = setting(10_000, "open connections; more are closed at once")
+    max_inflight_mb: Positive = setting(256, "bodies held at once, MiB; more: 503")
+    trusted_proxies: Texts = setting(
+        (), "addresses and networks whose Forwarded, X-Forwarded-For or X-Real-IP tells the client's address"
+    )
+    tls_cert: str = setting("", "certificate chain, PEM file; with tls_key the server speaks HTTPS")
+    tls_key: str = setting("", "its private key, PEM file")
+    tls_key_password: SecretStr = setting(NO_SECRET, "what the key file is encrypted with")
+    security_headers: bool = setting(
+        True, "send nosniff, frame and referrer policies, and HSTS over HTTPS, where the flow sets none itself"
+    )
 
 
 class Store(Section):
@@ -86,7 +101,8 @@ class VmPool(Section):
     enable_network: bool = setting(
         True, "scripts and nodes may reach out, behind the address guard; false: they may not"
     )
-    enable_process: bool = setting(False, "scripts may start processes")
+    enable_process: bool = setting(False, "scripts may start the programs of allowed_programs")
+    allowed_programs: Texts = setting((), "absolute paths of programs scripts may start; no shell is involved")
 
 
 class Tracker(Section):
@@ -118,6 +134,7 @@ class Debug(Section):
     auth_token: SecretStr = setting(NO_SECRET, "token asked for by /debug")
     allowed_ips: str = setting("", "addresses and networks let in, comma-separated; empty: all")
     enable_pprof: bool = setting(False, "profiles under /debug/pprof")
+    slow_query_ms: Duration = setting(200.0, "statements that take longer are listed, milliseconds; 0: none")
 
 
 class RateLimit(Section):
@@ -133,30 +150,79 @@ class RateLimit(Section):
     error_message: str = setting("Rate limit exceeded. Please try again later.", "text of the 429 answer")
     excluded_ips: str = setting("", "addresses and networks without a limit, comma-separated")
     excluded_paths: str = setting("", "path prefixes without a limit, comma-separated")
+    per_route: bool = setting(False, "each address has a bucket for each route")
+    per_account: bool = setting(False, "who shows a valid token or session profile has a bucket of its own")
+    max_clients: Positive = setting(100_000, "buckets kept in memory; the longest unused goes first")
+
+
+class Cors(Section):
+    """Which sites' pages may call this server from a browser."""
+
+    allowed_origins: Texts = setting((), "origins such as https://app.example.com, or *; empty: none")
+    allowed_methods: Texts = setting(("GET", "POST", "PUT", "PATCH", "DELETE"), "methods they may use")
+    allowed_headers: Texts = setting(("Content-Type", "Authorization", "X-Request-ID"), "headers they may send")
+    exposed_headers: Texts = setting(
+        ("X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"),
+        "headers they may read",
+    )
+    allow_credentials: bool = setting(False, "with cookies; needs origins by name")
+    max_age: Duration = setting(600.0, "how long a browser may remember this, seconds")
+
+
+class Log(Section):
+    """Log lines, and the separate log of security events."""
+
+    level: Literal["debug", "info", "warn", "error"] = setting("info", "least level written; -v: debug")
+    format: Literal["text", "json"] = setting("text", "text, as in the manuals, or json, one object a line")
+    output: str = setting("stderr", "stderr, stdout, or a file")
+    max_mb: Positive = setting(100, "a log file is rotated at this size, MiB")
+    keep: Count = setting(5, "rotated files kept")
+    audit: str = setting("nflow-audit.jsonl", "append-only file of security events; empty: none")
+
+
+class Otel(Section):
+    """OpenTelemetry traces, with the extra nflow-runtime[otel]."""
+
+    enabled: bool = setting(False, "send a span for each run and node")
+    endpoint: str = setting("http://localhost:4318", "OTLP over HTTP: the collector's base address")
+    headers: SecretStr = setting(NO_SECRET, "headers for the collector: name=value, comma-separated")
+    service_name: str = setting("nflow-runtime", "name of this service in traces")
+    sample_ratio: float = setting(1.0, "part of the traces that begin here, 0 to 1; a caller's decision is kept")
 
 
 class Security(Section):
-    """Static analysis, encryption, masking of logs."""
+    """Static analysis, encryption, masking of logs, the address guard."""
 
-    enable_static_analysis: bool = setting(False, "look through scripts before they run")
-    block_on_high_severity: bool = setting(False, "refuse scripts with a finding of high severity")
-    log_security_warnings: bool = setting(False, "log findings")
+    enable_static_analysis: bool = setting(True, "look through scripts first; advice: the sandbox is the wall")
+    block_on_high_severity: bool = setting(True, "refuse scripts with a finding of high severity")
+    log_security_warnings: bool = setting(True, "log findings")
     cache_analysis_results: bool = setting(True, "look through equal scripts once")
     cache_ttl_minutes: Duration = setting(5.0, "how long a finding is remembered, minutes")
-    allowed_patterns: Texts = setting((), "findings that are let pass, by name")
-    enable_encryption: bool = setting(False, "encrypt data")
-    encryption_key: SecretStr = setting(NO_SECRET, "32 bytes, as base64 or as they are")
-    encrypt_sensitive_data: bool = setting(False, "find and encrypt sensitive values by themselves")
-    encrypt_in_place: bool = setting(True, "put the ciphertext where the value was")
-    always_encrypt_fields: Texts = setting((), "fields encrypted whatever they hold")
+    allowed_patterns: Texts = setting((), "rules whose findings are let pass, by name")
+    enable_encryption: bool = setting(False, "encrypt sensitive values in answers; needs encryption_key")
+    encryption_key: SecretStr = setting(
+        NO_SECRET, "as `nflow keygen` makes it: base64, hex or raw; also encrypts the journal and security.encrypt()"
+    )
+    encryption_key_id: str = setting(
+        "", "name of the key, written with what it encrypts, so that keys can change; empty: nFlow's format, no name"
+    )
+    earlier_keys: SecretStr = setting(NO_SECRET, "keys that encrypted before, still read: id:key, between spaces")
+    encrypt_sensitive_data: bool = setting(True, "find sensitive values by their patterns, not only by field names")
+    encrypt_in_place: bool = setting(True, "put the ciphertext where the value was; false: beside it, the value stays")
+    always_encrypt_fields: Texts = setting(
+        ("password", "token", "secret", "api_key", "private_key"), "fields encrypted whatever they hold"
+    )
     sensitive_patterns: Texts = setting((), "kinds of values that are sensitive; empty: all known ones")
-    enable_log_sanitization: bool = setting(False, "mask sensitive values in logs")
+    enable_log_sanitization: bool = setting(True, "mask sensitive values in logs")
     log_masking_char: str = setting("*", "character that masks")
     log_preserve_length: bool = setting(False, "mask with as many characters as there were")
     log_show_type: bool = setting(True, "say what kind of value was masked")
+    log_patterns: Texts = setting((), "kinds of values masked in logs; empty: all known ones")
     allowed_addresses: Texts = setting(
         (), "private addresses and networks that scripts and nodes may reach, such as 127.0.0.1/32"
     )
+    severities: Patterns = setting({}, "rules of the analysis with another severity: high, medium, low or off")
+    rules: Patterns = setting({}, "own rules of the analysis: name and regular expression; high unless severities says")
     custom_patterns: Patterns = setting({}, "own kinds of sensitive values: name and regular expression")
     log_custom_patterns: Patterns = setting({}, "own kinds of values masked in logs: name and regular expression")
 

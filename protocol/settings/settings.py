@@ -20,10 +20,13 @@ from protocol.errors import BadDocument, Problem
 from protocol.settings.data import Database, DatabaseNflow, PgSession, Redis, Session
 from protocol.settings.engine import (
     Api,
+    Cors,
     Debug,
     Files,
     Flows,
+    Log,
     Monitor,
+    Otel,
     RateLimit,
     Security,
     Server,
@@ -45,11 +48,14 @@ class Settings(Section):
     tracker: Tracker = Tracker()
     monitor: Monitor = Monitor()
     debug: Debug = Debug()
+    log: Log = Log()
+    otel: Otel = Otel()
     env: dict[str, str] = Field(
         default_factory=dict, description="what scripts see as env: names and texts", repr=False
     )
     url: Url = Url()
     rate_limit: RateLimit = RateLimit()
+    cors: Cors = Cors()
     database_nflow: DatabaseNflow = DatabaseNflow()
     redis: Redis = Redis()
     security: Security = Security()

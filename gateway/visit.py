@@ -1,0 +1,39 @@
+"""One request's stay in the gateway: who came, where it was sent, how it ended.
+
+Filled in along the way by whoever learns it, read at the end by everybody who tells of it: the metrics, the access
+line, the trace, the audit. Invariant: `route` is one of the patterns of the tables, never text of the client's, so that
+it may label a metric.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NOWHERE: Final = "(none)"
+"""The route of a request that nobody serves."""
+LEFT: Final = 499
+"""The status of a request whose client left before the answer."""
+
+
+class Visit:
+    """One request."""
+
+    __slots__ = ("app", "began", "client", "flow", "id", "method", "path", "route", "status", "wid", "workflow")
+
+    def __init__(self, began: float, method: str, path: str) -> None:
+        self.began = began
+        """Monotonic seconds."""
+        self.method = method
+        self.path = path
+        """As received, without the query."""
+        self.id = ""
+        """Of the request: the client's `X-Request-ID`, or one of ours."""
+        self.client = ""
+        """The client's address, without a port: the peer's, or what a trusted proxy says."""
+        self.route = NOWHERE
+        """Pattern of the flow's start, or path of the fixed endpoint."""
+        self.app = self.flow = self.wid = ""
+        """Of the run that was begun; empty: none."""
+        self.workflow = False
+        """Whether a workflow was asked for."""
+        self.status = LEFT
