@@ -46,6 +46,9 @@ OWNERS = {
     "asyncmy": {"actors/databases/mysql.py"},
     "redis": {"actors/reach/redis_client.py"},
     "cryptography": set(),
+    "re2": {"actors/guards/pattern.py"},
+    "tree_sitter": {"actors/guards/syntax.py"},
+    "tree_sitter_javascript": {"actors/guards/syntax.py"},
 }
 """Third-party package → the one file (of ours) that may import it. An empty set: nobody yet."""
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
