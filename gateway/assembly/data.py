@@ -17,6 +17,7 @@ from actors.databases.connection import DatabaseOptions, make_database
 from actors.databases.database import Database
 from actors.functions.database import DatabaseFunctions
 from actors.functions.files import FileFunctions, FileSettings
+from actors.functions.programs import ProgramFunctions, ProgramSettings
 from actors.functions.security import SecurityFunctions
 from actors.functions.sessions import SessionFunctions
 from actors.functions.templates import Templates
@@ -79,6 +80,7 @@ class Data:
             **self.templates.functions(),
             **DatabaseFunctions(self.scripts, self._max_rows).functions(),
             **self._files.functions(),
+            **ProgramFunctions(_programs(settings)).functions(),
             **SecurityFunctions().functions(),
         }
         self.kinds = {"db": DatabaseNode(self.scripts, self._max_rows).run}
@@ -162,6 +164,19 @@ def _made(key: str, driver: str, dsn: str, options: DatabaseOptions) -> Database
         return make_database(driver, dsn, options)
     except BadDocument as error:
         raise BadDocument([Problem(key, problem.message) for problem in error.problems]) from None
+
+
+def _programs(settings: Settings) -> ProgramSettings:
+    """Raises BadDocument for a program that is named by half."""
+    allowed = settings.vm_pool.allowed_programs
+    problems = [
+        Problem(f"vm_pool.allowed_programs.{place}", f"{path!r} is no absolute path")
+        for place, path in enumerate(allowed)
+        if not Path(path).is_absolute()
+    ]
+    if problems:
+        raise BadDocument(problems)
+    return ProgramSettings(settings.vm_pool.enable_process, allowed, settings.server.max_output_kb << 10)
 
 
 def _folder(configured: str, variable: str) -> Path | None:

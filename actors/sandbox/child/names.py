@@ -53,7 +53,7 @@ ROOMS: Final = {
         *("openai", "gemini", "ollama"),
         *("mail", "mail_config", "send_mail", "send_mail_async", "send_otp", "check_otp"),
         *("redis_hset", "redis_hget", "redis_hdel", "redis_expire"),
-        *("file_to_string", "string_to_file", "sleep", "wkill", "uuid", "security"),
+        *("file_to_string", "string_to_file", "sleep", "wkill", "uuid", "security", "program"),
         *("find_element", "clean_json", "atob", "url_values_to_map", "new_map", "get_env", "set_env"),
         *("time_now_unix", "time_now_unix_nano", "time_now_day", "time_now_month", "time_now_year"),
         *("time_now_hour", "time_now_minute", "time_now_second", "time_now_weekday"),

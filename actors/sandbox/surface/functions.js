@@ -2,7 +2,7 @@
 // returns a function from a global's name to its value, or undefined.
 //
 // Functions of nFlow block until the runtime has answered, and so do those of plugins that are plain functions there; the
-// others of plugins, and `mail.send`, return a promise. What one run sets (`set_env`) is in that run's own `env`.
+// others of plugins, `mail.send` and `program.run`, return a promise. What one run sets (`set_env`) is in that run's own `env`.
 (function functions(parts) {
   'use strict';
   const { call, send, local, envOf, plugins, wall } = parts;
@@ -103,6 +103,7 @@
   const objects = {
     __proto__: null,
     mail: () => ({ send: sending('send', 'mail.send') }),
+    program: () => ({ run: sending('run', 'program.run') }),
     security: () => ({
       encrypt: named('encrypt', (...values) => call('security.encrypt', values)),
       decrypt: named('decrypt', (...values) => call('security.decrypt', values)),
