@@ -239,6 +239,7 @@ class Life(Attendance):
             if self.history is None:
                 self.history = History()
             self.history.last_crash = f"{type(error).__name__}: {error}"
+            self.history.crashed_at = self.engine.loop.time()
             self.fall(Ending.CRASHED, error, message)
         if isinstance(error, KeyboardInterrupt):
             self.engine.interrupt(error)

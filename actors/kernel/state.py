@@ -53,7 +53,7 @@ class Exit:
 class History:
     """What is remembered about an actor that has failed."""
 
-    __slots__ = ("delay", "failures", "last_crash")
+    __slots__ = ("crashed_at", "delay", "failures", "last_crash")
 
     def __init__(self) -> None:
         self.failures = 0
@@ -62,3 +62,5 @@ class History:
         """The pause before the current incarnation, in seconds."""
         self.last_crash = ""
         """Type and text only: an exception would keep the frames, and so the actor, of a dead incarnation."""
+        self.crashed_at = 0.0
+        """Loop time of that crash."""

@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from actors.kernel.actor import Actor
@@ -49,6 +50,10 @@ class ActorState:
     age_seconds: float
     """Age of the current incarnation."""
     children: tuple[ActorState, ...]
+    crash_seconds: float | None = None
+    """How long ago the last crash was; None: it never crashed."""
+    hidden: int = 0
+    """Children that a bounded snapshot left out."""
 
 
 class Guardian(Actor[Any]):
@@ -221,14 +226,18 @@ class System:
 
         return unsubscribe
 
-    def snapshot(self) -> ActorState:
-        """The tree as it stands, for operators."""
-        return portray(self._guardian, self.engine.loop.time())
+    def snapshot(self, depth: int | None = None, most: int | None = None) -> ActorState:
+        """The tree as it stands, for operators. `depth`: storeys below the top that are shown; `most`: children shown
+        of each actor, the oldest first. What is left out is counted, so a look at a crowded tree costs no more."""
+        return portray(self._guardian, self.engine.loop.time(), depth, most)
 
 
-def portray(cell: Cell, now: float) -> ActorState:
-    """The state of a cell and its children at loop time `now`."""
-    mail = cell.mail
+def portray(cell: Cell, now: float, depth: int | None = None, most: int | None = None) -> ActorState:
+    """The state of a cell and its children at loop time `now`; see `System.snapshot`."""
+    mail, history = cell.mail, cell.history
+    born = cell.nursery.children.values() if cell.nursery is not None else ()
+    shown = list(islice(born, 0 if depth == 0 else most))
+    below = None if depth is None else depth - 1
     return ActorState(
         path=cell.path,
         state="busy" if cell.state is RUNNING and cell.task is not None else cell.state.value,
@@ -236,11 +245,9 @@ def portray(cell: Cell, now: float) -> ActorState:
         oldest_seconds=max(0.0, now - mail[0][1]) if mail else 0.0,
         lost=cell.gate.lost if cell.gate is not None else 0,
         restarts=max(0, cell.incarnation - 1),
-        last_crash=cell.history.last_crash if cell.history is not None else "",
+        last_crash=history.last_crash if history is not None else "",
         age_seconds=max(0.0, now - cell.born),
-        children=tuple(
-            portray(child, now)
-            for child in (cell.nursery.children.values() if cell.nursery is not None else ())
-            if isinstance(child, Cell)
-        ),
+        children=tuple(portray(child, now, below, most) for child in shown if isinstance(child, Cell)),
+        crash_seconds=now - history.crashed_at if history is not None and history.last_crash else None,
+        hidden=len(born) - len(shown),
     )

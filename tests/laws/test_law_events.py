@@ -127,7 +127,24 @@ async def test_the_picture_of_the_tree_shows_what_operators_ask_for(system: Syst
     assert (seen_a.state, seen_a.mailbox, seen_a.oldest_seconds, seen_a.age_seconds) == ("busy", 2, 3.0, 9.0)
     assert (seen_b.state, seen_b.restarts, seen_b.last_crash) == ("running", 1, "ValueError: crash")
     assert seen_b.age_seconds == 9.0
-    assert seen_root.last_crash == ""
+    assert seen_b.crash_seconds == 9.0
+    assert (seen_root.last_crash, seen_root.crash_seconds) == ("", None)
+
+
+async def test_a_picture_may_be_bounded_and_counts_what_it_leaves_out(system: System, spec: Spec) -> None:
+    def crowd(self: Any) -> None:
+        for number in range(5):
+            self.context.spawn(spec(f"child-{number}"))
+
+    system.spawn(spec("keeper", started=crowd))
+    await asyncio.sleep(1.0)
+    (whole,) = system.snapshot().children
+    assert ([child.path for child in whole.children], whole.hidden) == ([f"/keeper/child-{n}" for n in range(5)], 0)
+    (few,) = system.snapshot(most=2).children
+    assert ([child.path for child in few.children], few.hidden) == (["/keeper/child-0", "/keeper/child-1"], 3)
+    (low,) = system.snapshot(depth=1).children
+    assert (low.children, low.hidden) == ((), 5)
+    assert (system.snapshot(depth=0).children, system.snapshot(depth=0).hidden) == ((), 1)
 
 
 async def test_the_picture_shows_actors_that_start_restart_and_stop(system: System, spec: Spec) -> None:
