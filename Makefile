@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench flat profile kernel-bench sandbox-bench mutants storm simulate lock clean
+.PHONY: run test check format bench flat profile kernel-bench sandbox-bench mutants storm simulate torture lock clean
 
 run: $(VENV)/.core
 	@env NFLOW_FILES_TRIGGERS=examples/triggers $(BIN)/nflow serve -c config.toml -a examples
@@ -46,6 +46,9 @@ storm: $(VENV)/.dev  ## the long storms: 30 s each
 
 simulate: $(VENV)/.dev  ## 10 000 seeds of the whole tree on a manual clock
 	SIMULATION_SEEDS=10000 $(BIN)/python -m pytest -q -s tests/chaos/test_simulation.py
+
+torture: $(VENV)/.servers  ## the long rows of the torture table; each says its numbers in a line: docs/torture.md
+	TORTURE=1 $(BIN)/python -m pytest -q -s tests/torture
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
