@@ -112,6 +112,7 @@ async def test_the_picture_of_the_tree_shows_what_operators_ask_for(system: Syst
     )
     root = next(iter(system._guardian.children))
     a, b = root.lanes.children  # type: ignore[attr-defined]
+    await asyncio.sleep(2.0)
     b.tell(crash)
     await asyncio.sleep(5.0)
     a.tell(busy)
@@ -124,7 +125,7 @@ async def test_the_picture_of_the_tree_shows_what_operators_ask_for(system: Syst
     (seen_root,) = picture.children
     assert [child.path for child in seen_root.children] == ["/root/a", "/root/b"]
     seen_a, seen_b = seen_root.children
-    assert (seen_a.state, seen_a.mailbox, seen_a.oldest_seconds, seen_a.age_seconds) == ("busy", 2, 3.0, 9.0)
+    assert (seen_a.state, seen_a.mailbox, seen_a.oldest_seconds, seen_a.age_seconds) == ("busy", 2, 3.0, 11.0)
     assert (seen_b.state, seen_b.restarts, seen_b.last_crash) == ("running", 1, "ValueError: crash")
     assert seen_b.age_seconds == 9.0
     assert seen_b.crash_seconds == 9.0
