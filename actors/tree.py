@@ -35,6 +35,7 @@ from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
 from actors.stores.store import Store
 from actors.tracker import Tracker, Trackers
+from protocol.auditing import Audit, unheard
 from protocol.flow import Realm
 from protocol.refs import Ref
 from protocol.sandbox import Limits
@@ -77,6 +78,8 @@ class Parts:
     authenticator: Authenticator | None = None
     pool_figures: PoolFigures = field(default_factory=PoolFigures)
     forker_figures: ForkerFigures = field(default_factory=ForkerFigures)
+    audit: Audit = unheard
+    """Told of security events."""
     sandbox: Callable[[Ref[Any]], Actor[Any]] | None = None
     """Given the pool: makes a sandbox actor of another kind (simulations). None: real processes."""
 

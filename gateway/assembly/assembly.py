@@ -16,8 +16,12 @@ from typing import Any
 
 import structlog
 
+from actors.auditing.ledger import Ledger
+from actors.auditing.recorder import recorded
+from actors.auditing.trail import AuditTrail
 from actors.catalogue import Catalogue, Flows, FlowsSettings
 from actors.journal import JournalSettings
+from actors.kernel import ChildSpec
 from actors.modules.defaults import default_sources
 from actors.nodes.parallel import parallel
 from actors.plugins.plugins import Plugins
@@ -33,6 +37,8 @@ from gateway.assembly.outside import reach_settings
 from gateway.assembly.plugins import make_plugins, plugin_kinds
 from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
+from gateway.version import VERSION
+from protocol.auditing import Audit, unheard
 from protocol.sandbox import Limits
 from protocol.settings import Settings
 from protocol.storage import RetentionDays
@@ -53,6 +59,8 @@ class Assembly:
     ) -> None:
         """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all.
         `given`: plugins the program hands in."""
+        self.trail = AuditTrail(time.time)
+        self.audit: Audit = self.trail.tell if settings.log.audit else unheard
         self.plugins = plugins = make_plugins(settings, given)
         self.reach = Reach(reach_settings(settings))
         self.data = data = Data(settings, self.reach.redis)
@@ -82,7 +90,7 @@ class Assembly:
             store=data.store,
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
-            doors=(*self.reach.children(), *data.keepers),
+            doors=(*_recorder(settings, self.trail), *self.reach.children(), *data.keepers),
             keepers=(*data.services, plugins.child()),
             flows=flows,
             functions={
@@ -101,7 +109,16 @@ class Assembly:
             retention=RetentionDays(store.process_days, store.step_days, store.tracker_days),
             retention_seconds=store.sweep_minutes * 60,
             drain_seconds=server.drain_seconds,
+            audit=self.audit,
         )
+
+
+def _recorder(settings: Settings, trail: AuditTrail) -> tuple[ChildSpec, ...]:
+    """The audit's actor: it starts first, so it stops last."""
+    if not settings.log.audit:
+        return ()
+    about = f"nflow {VERSION}, process {os.getpid()}"
+    return (recorded(trail, lambda: Ledger(settings.log.audit, str), about),)
 
 
 def _console(wid: str, node: str, level: str, text: str) -> None:
