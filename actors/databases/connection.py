@@ -10,6 +10,7 @@ from actors.databases.placeholders import Dialect
 from actors.databases.pool import Pool, PoolSize
 from actors.databases.pooled import PooledDatabase
 from actors.databases.postgres import PostgresConnector
+from actors.databases.slow import SlowStatements
 from actors.databases.sqlite import SqliteConnector
 from protocol.errors import BadDocument, CallRefused, Problem
 
@@ -34,6 +35,10 @@ class DatabaseOptions:
     """Deadline of each statement."""
     connect_seconds: float = 5.0
     """Deadline of each try to connect."""
+    slow: SlowStatements | None = None
+    """Where statements that took long are kept; None: nowhere."""
+    name: str = ""
+    """How it is called there: its section of the configuration."""
 
 
 def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None) -> PooledDatabase:
@@ -48,20 +53,25 @@ def make_database(driver: str, dsn: str, options: DatabaseOptions | None = None)
             case "sqlite3":
                 target = texts.sqlite_target(dsn)
                 pool = Pool(SqliteConnector(target, options.init), _size(options, 0, alone=target.in_memory))
-                return PooledDatabase(name, Dialect.SQLITE, pool, options.statement_seconds)
+                return _pooled(name, Dialect.SQLITE, pool, options)
             case "postgres":
                 server = texts.postgres_target(dsn)
                 seconds = options.connect_seconds
                 postgres = PostgresConnector(server, options.init, pgbouncer=options.pgbouncer, connect_seconds=seconds)
                 pool = Pool(postgres, _size(options, int(server.number("pool_max_conns", "max_conns"))))
-                return PooledDatabase(name, Dialect.POSTGRES, pool, options.statement_seconds)
+                return _pooled(name, Dialect.POSTGRES, pool, options)
             case "mysql":
                 server = texts.mysql_target(dsn)
                 mysql = MysqlConnector(server, options.init, connect_seconds=options.connect_seconds)
                 pool = Pool(mysql, _size(options, int(server.number("pool_max_conns"))))
-                return PooledDatabase(name, Dialect.MYSQL, pool, options.statement_seconds)
+                return _pooled(name, Dialect.MYSQL, pool, options)
     except CallRefused as error:
         raise BadDocument([Problem("init", str(error))]) from None
+
+
+def _pooled(driver: str, dialect: Dialect, pool: Pool, options: DatabaseOptions) -> PooledDatabase:
+    watch = options.slow.watch(options.name or driver, dialect) if options.slow is not None else None
+    return PooledDatabase(driver, dialect, pool, options.statement_seconds, watch)
 
 
 def _size(options: DatabaseOptions, most: int, *, alone: bool = False) -> PoolSize:

@@ -127,6 +127,26 @@ def leaves_traces(sql: str, read: Statement) -> bool:
     return read.word not in _TRACELESS or _TRACES.search(sql) is not None
 
 
+def without_values(sql: str, dialect: Dialect) -> str:
+    """The statement with `?` for every value that is written into it, and without its comments."""
+    pieces, place = [], 0
+    for found in re.compile(dialect.value, re.DOTALL).finditer(sql):
+        if found.start() < place:  # inside of a comment
+            continue
+        pieces.append(sql[place : found.start()])
+        place, text = found.end(), found.group()
+        if found.lastgroup == "nest":
+            place = _end_of_nest(sql, place)
+        elif found.lastgroup == "open":  # what follows may be a value
+            return "".join((*pieces, "?"))
+        elif found["skip"] is None:
+            pieces.append("?" if found["word"] and text[0].isdecimal() else text)
+        elif not text.startswith(("--", "#", "/*")):
+            is_name = text[0] in "`[" or (text[0] == '"' and dialect is not Dialect.MYSQL)
+            pieces.append(text if is_name else "?")
+    return "".join((*pieces, sql[place:]))
+
+
 class _Scan:
     """One walk over a text."""
 
@@ -159,7 +179,7 @@ class _Scan:
                     self._next += 1
                     self._parameter(found, self._next, numbered=False)
                 case "nest":
-                    place = self._end_of_nest(place)
+                    place = _end_of_nest(self._sql, place)
                 case "code":
                     self._code = True
                 case "semicolon":
@@ -179,14 +199,15 @@ class _Scan:
         self.pieces += (self._sql[self._copied : found.start()], number)
         self._copied = found.end()
 
-    def _end_of_nest(self, place: int) -> int:
-        """PostgreSQL's comments may hold comments."""
-        depth = 1
-        for found in _NEST.finditer(self._sql, place):
-            depth += 1 if found.group() == "/*" else -1
-            if not depth:
-                return found.end()
-        return len(self._sql)
+
+def _end_of_nest(sql: str, place: int) -> int:
+    """PostgreSQL's comments may hold comments."""
+    depth = 1
+    for found in _NEST.finditer(sql, place):
+        depth += 1 if found.group() == "/*" else -1
+        if not depth:
+            return found.end()
+    return len(sql)
 
 
 def _values(given: int) -> str:

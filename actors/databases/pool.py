@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from actors.databases.session import Connector, Session
 from protocol.errors import Overloaded, Unavailable
@@ -37,6 +37,20 @@ class PoolSize:
     """A connection is renewed after this; 0: never."""
     wait_seconds: float = 30.0
     """How long a caller waits for a connection."""
+
+
+class PoolNumbers(NamedTuple):
+    """How a pool stands."""
+
+    max_open: int
+    open: int
+    """Connections that are open or being opened."""
+    in_use: int
+    idle: int
+    waiting: int
+    """Callers that wait for one."""
+    out_of_reach: str
+    """Why the server could not be reached at the last try; empty: it could."""
 
 
 class Lease:
@@ -73,9 +87,10 @@ class Pool:
         return len(self._idle) + len(self._used) + self._opening
 
     @property
-    def max_open(self) -> int:
-        """The bound."""
-        return self._size.max_open
+    def numbers(self) -> PoolNumbers:
+        """How it stands, for operators."""
+        used, idle, waiting = len(self._used), len(self._idle), len(self._waiters)
+        return PoolNumbers(self._size.max_open, self.size, used, idle, waiting, self._reason if self._failures else "")
 
     async def acquire(self) -> Lease:
         """A session for the caller alone, until `release`. Raises Unavailable, or Overloaded when none comes free."""

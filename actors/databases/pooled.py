@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from actors.databases.database import ISOLATIONS, Executed, Isolation, Rows
 from actors.databases.placeholders import Dialect, statement
-from actors.databases.pool import Lease, Pool
+from actors.databases.pool import Lease, Pool, PoolNumbers
 from actors.databases.session import Session
+from actors.databases.slow import Stopwatch
 from protocol.errors import CallRefused, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -28,20 +29,21 @@ T = TypeVar("T")
 class OpenTransaction:
     """One transaction on one session: `Statements`, and its end."""
 
-    def __init__(self, pool: Pool, lease: Lease, seconds: float) -> None:
+    def __init__(self, pool: Pool, lease: Lease, seconds: float, watch: Stopwatch | None) -> None:
         self._pool = pool
         self._lease = lease
         self._seconds = seconds
+        self._watch = watch
         self._turn = asyncio.Lock()
         self._over = ""
 
     async def query(self, sql: str, parameters: Sequence[Any] = (), *, most: int = 10_000) -> Rows:
         """See Statements."""
-        return await self._run(lambda session: session.query(sql, parameters, most))
+        return await self._run(sql, lambda session: session.query(sql, parameters, most))
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Executed:
         """See Statements."""
-        return await self._run(lambda session: session.execute(sql, parameters))
+        return await self._run(sql, lambda session: session.execute(sql, parameters))
 
     async def commit(self) -> None:
         """Make it last. Raises CallRefused when the server rolled it back, Unavailable when nobody knows."""
@@ -55,11 +57,11 @@ class OpenTransaction:
             if not self._over:
                 await self._end("rolled back", lambda session: session.rollback())
 
-    async def _run(self, work: Callable[[Session], Awaitable[T]]) -> T:
+    async def _run(self, sql: str, work: Callable[[Session], Awaitable[T]]) -> T:
         async with self._turn:  # a session serves one statement at a time
             self._check()
             try:
-                return await bounded(work(self._lease.session), self._seconds)
+                return await bounded(_watched(self._watch, sql, work(self._lease.session)), self._seconds)
             except CallRefused as refused:
                 if refused.name == "TimeoutError":
                     self._lose()
@@ -94,11 +96,15 @@ class OpenTransaction:
 class PooledDatabase:
     """A `Database`."""
 
-    def __init__(self, driver: str, dialect: Dialect, pool: Pool, statement_seconds: float) -> None:
+    def __init__(
+        self, driver: str, dialect: Dialect, pool: Pool, statement_seconds: float, watch: Stopwatch | None = None
+    ) -> None:
+        """`watch` None: nobody asks which statements are slow."""
         self._driver = driver
         self._dialect = dialect
         self._pool = pool
         self._seconds = statement_seconds
+        self._watch = watch
 
     @property
     def driver(self) -> str:
@@ -109,6 +115,11 @@ class PooledDatabase:
     def connections(self) -> int:
         """How many are open."""
         return self._pool.size
+
+    @property
+    def numbers(self) -> PoolNumbers:
+        """How its pool stands."""
+        return self._pool.numbers
 
     async def open(self) -> None:
         """Try a first connection, so that an outage is in the log at the start."""
@@ -124,11 +135,11 @@ class PooledDatabase:
         if not statement(sql, self._dialect).reads:
             async with self.transaction() as transaction:
                 return await transaction.query(sql, parameters, most=most)
-        return await self._run(lambda session: session.query(sql, parameters, most))
+        return await self._run(sql, lambda session: session.query(sql, parameters, most))
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Executed:
         """See Statements."""
-        return await self._run(lambda session: session.execute(sql, parameters))
+        return await self._run(sql, lambda session: session.execute(sql, parameters))
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: Isolation = "") -> AsyncIterator[OpenTransaction]:
@@ -155,12 +166,12 @@ class PooledDatabase:
             lease.session.doubt()
             self._pool.release(lease)
             raise
-        return OpenTransaction(self._pool, lease, self._seconds)
+        return OpenTransaction(self._pool, lease, self._seconds, self._watch)
 
-    async def _run(self, work: Callable[[Session], Awaitable[T]]) -> T:
+    async def _run(self, sql: str, work: Callable[[Session], Awaitable[T]]) -> T:
         lease = await self._pool.acquire()
         try:
-            return await bounded(work(lease.session), self._seconds)
+            return await bounded(_watched(self._watch, sql, work(lease.session)), self._seconds)
         except CallRefused as refused:
             if refused.name == "TimeoutError":
                 lease.session.doubt()
@@ -170,6 +181,10 @@ class PooledDatabase:
             raise
         finally:
             self._pool.release(lease)
+
+
+def _watched(watch: Stopwatch | None, sql: str, work: Awaitable[T]) -> Awaitable[T]:
+    return work if watch is None else watch.timed(sql, work)
 
 
 async def bounded(work: Awaitable[T], seconds: float) -> T:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, assert_never
 
 import structlog
 
+from actors.databases.placeholders import Dialect
+from actors.databases.slow import SlowStatements, Stopwatch
 from actors.kernel import Backoff, BlockingActor, ChildSpec
 from actors.stores.sqlite import SqliteFile, SqliteSettings
 from protocol.errors import AskError, Unavailable
@@ -43,10 +45,13 @@ _BACKOFF = Backoff(first_seconds=0.1, limit_seconds=5.0)
 class SqliteWriter(BlockingActor[Write]):
     """The one thread that writes to the file."""
 
-    def __init__(self, settings: SqliteSettings, announce: Callable[[AnyRef], None]) -> None:
-        """`announce` is told the address, on the loop, when the actor starts."""
+    def __init__(
+        self, settings: SqliteSettings, announce: Callable[[AnyRef], None], watch: Stopwatch | None = None
+    ) -> None:
+        """`announce` is told the address, on the loop, when the actor starts. `watch` times what is done."""
         self._announce = announce
         self._file = SqliteFile(settings)
+        self._watch = watch
 
     def started(self) -> Awaitable[None]:
         """Make the address known before there is work for it."""
@@ -55,6 +60,11 @@ class SqliteWriter(BlockingActor[Write]):
 
     def handle(self, message: Write) -> frozenset[str] | int | Pruned:
         """Do the work; `Unavailable` and `Refusal` are answers."""
+        if self._watch is None:
+            return self._do(message)
+        return self._watch.clocked(type(message).__name__, lambda: self._do(message))
+
+    def _do(self, message: Write) -> frozenset[str] | int | Pruned:
         file = self._file
         match message:
             case CommitRecords(processes, steps):
@@ -74,10 +84,13 @@ class SqliteWriter(BlockingActor[Write]):
 class SqliteReader(BlockingActor[Read]):
     """The thread that reads; counting a large table takes long, and must not stop the loop."""
 
-    def __init__(self, settings: SqliteSettings, announce: Callable[[AnyRef], None]) -> None:
-        """`announce` is told the address, on the loop, when the actor starts."""
+    def __init__(
+        self, settings: SqliteSettings, announce: Callable[[AnyRef], None], watch: Stopwatch | None = None
+    ) -> None:
+        """`announce` is told the address, on the loop, when the actor starts. `watch` times what is done."""
         self._announce = announce
         self._file = SqliteFile(settings)
+        self._watch = watch
 
     def started(self) -> Awaitable[None]:
         """Make the address known before there is work for it."""
@@ -86,6 +99,11 @@ class SqliteReader(BlockingActor[Read]):
 
     def handle(self, message: Read) -> ProcessRecord | tuple[Any, ...] | StoreCounts | None:
         """Look it up."""
+        if self._watch is None:
+            return self._do(message)
+        return self._watch.clocked(type(message).__name__, lambda: self._do(message))
+
+    def _do(self, message: Read) -> ProcessRecord | tuple[Any, ...] | StoreCounts | None:
         file = self._file
         match message:
             case ReadProcess(wid):
@@ -107,9 +125,13 @@ class SqliteReader(BlockingActor[Read]):
 class SqliteStore:
     """The embedded `Store`."""
 
-    def __init__(self, settings: SqliteSettings, *, answer_seconds: float = 30.0) -> None:
-        """`answer_seconds`: how long a call waits for its thread; a disk may hang."""
+    def __init__(
+        self, settings: SqliteSettings, *, answer_seconds: float = 30.0, slow: SlowStatements | None = None
+    ) -> None:
+        """`answer_seconds`: how long a call waits for its thread; a disk may hang. `slow`: where work that took long
+        is kept, by its message's name."""
         self._settings = settings
+        self._watch = slow.watch("store", Dialect.SQLITE) if slow is not None else None
         self._answer_seconds = answer_seconds
         self._writer: AnyRef | None = None
         self._reader: AnyRef | None = None
@@ -119,8 +141,12 @@ class SqliteStore:
     def children(self) -> tuple[ChildSpec, ...]:
         """The two threads."""
         return (
-            ChildSpec("sqlite-writer", lambda: SqliteWriter(self._settings, self._set_writer), backoff=_BACKOFF),
-            ChildSpec("sqlite-reader", lambda: SqliteReader(self._settings, self._set_reader), backoff=_BACKOFF),
+            ChildSpec(
+                "sqlite-writer", lambda: SqliteWriter(self._settings, self._set_writer, self._watch), backoff=_BACKOFF
+            ),
+            ChildSpec(
+                "sqlite-reader", lambda: SqliteReader(self._settings, self._set_reader, self._watch), backoff=_BACKOFF
+            ),
         )
 
     @property
