@@ -58,6 +58,11 @@ class RemoveApp(Ask[bool]):
 
 
 @dataclass(frozen=True, slots=True)
+class LookAnew(Ask[None]):
+    """Read every source again, now. Answered when what was found is live."""
+
+
+@dataclass(frozen=True, slots=True)
 class RollBack(Ask["Installed | Rejected"]):
     """Install an earlier version again, as a new version."""
 

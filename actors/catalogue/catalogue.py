@@ -15,7 +15,7 @@ from typing import Final
 from actors.catalogue.live import LiveApp, Triggers
 from protocol.errors import BadDocument, Problem, Unavailable
 from protocol.flow import Flow
-from protocol.flows import InstallApp, Installed, Rejected, RemoveApp, RollBack
+from protocol.flows import InstallApp, Installed, LookAnew, Rejected, RemoveApp, RollBack
 from protocol.refs import AnyRef
 from protocol.routing import RouteTable
 
@@ -73,6 +73,10 @@ class Catalogue:
     async def roll_back(self, app: str, version: int) -> Installed:
         """Serve an earlier version again. Raises like `install`."""
         return _sound(await self._keeper.ask(RollBack(app, version), _ANSWER_SECONDS))
+
+    async def look_anew(self) -> None:
+        """Have every source read again, now; what was found is live when this returns. Raises AskError, Unavailable."""
+        await self._keeper.ask(LookAnew(), _ANSWER_SECONDS)
 
     # --- for the keeper ---
 

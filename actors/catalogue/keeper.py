@@ -30,7 +30,7 @@ from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
 from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
-from protocol.flows import InstallApp, Installed, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
+from protocol.flows import InstallApp, Installed, LookAnew, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
 from protocol.formats import NO_MODULES
 from protocol.refs import AnyRef
 
@@ -54,7 +54,7 @@ class _Call(Enum):
     LOOK_AT_FILES = auto()
 
 
-FlowsMessage = _Call | SnapshotTaken | LibraryOut | InstallApp | RemoveApp | RollBack
+FlowsMessage = _Call | SnapshotTaken | LibraryOut | InstallApp | RemoveApp | RollBack | LookAnew
 
 
 class Flows(Actor[FlowsMessage]):
@@ -125,6 +125,8 @@ class Flows(Actor[FlowsMessage]):
                 return self._remove(app)
             case RollBack(app, version):
                 return self._roll_back(app, version)
+            case LookAnew():
+                return self._look_anew()
             case _:
                 assert_never(message)
         return None
@@ -170,6 +172,18 @@ class Flows(Actor[FlowsMessage]):
             self._known.take(taken.snapshot, outside=taken.outside)
         if self._known.out.pop(taken.outside, None) is not None:
             self._log.info("library in reach again", library=called(outside=taken.outside))
+        await self._assemble()
+
+    async def _look_anew(self) -> None:
+        """Everything, whether it is watched or not; an outage leaves what is known."""
+        self._known.files = (
+            self._files.look() if self._reader is None else await self._reader.ask(LookAtFiles(), _READ_SECONDS)
+        )
+        for library, names, outside in (self._library, self._settings.apps, True), (self._own, None, False):
+            with suppress(Refusal, TimeoutError):
+                if library is not None:
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        self._known.take(await library.look(names, None), outside=outside)
         await self._assemble()
 
     # --- putting together ---

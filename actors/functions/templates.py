@@ -76,6 +76,14 @@ class Templates:
                 self._known.popitem(last=False)
         return text
 
+    def clear(self) -> None:
+        """Forget every answer: the next one is looked for."""
+        self._known.clear()
+
+    def __len__(self) -> int:
+        """Answers kept."""
+        return len(self._known)
+
     async def _look(self, name: str) -> str:
         if self._folder is not None and _is_plain(name):
             text = await asyncio.to_thread(_read, self._folder, name, self._max_bytes)

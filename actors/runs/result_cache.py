@@ -73,6 +73,19 @@ class ResultCache:
         while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
             self._drop(next(iter(self._entries)))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return self._bytes
+
     def _drop(self, key: bytes) -> None:
         kept = self._entries.pop(key, None)
         if kept is not None:

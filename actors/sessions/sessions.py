@@ -8,8 +8,9 @@ is Unavailable (503) to whoever needs it, and is logged once when that begins an
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TypeVar
 
@@ -91,6 +92,17 @@ class Sessions:
             await self._ask(session, EndSession(session))
             self.ended += 1
 
+    async def clear(self) -> int:
+        """End every session there is; how many there were. Raises Unavailable.
+
+        Live actors need not be told: none answers from what it remembers unless the store says that it still stands.
+        """
+        return await self._stored(self.store.clear())
+
+    async def count(self) -> int | None:
+        """How many there are; None: the store does not know. Raises Unavailable."""
+        return await self._stored(self.store.count())
+
     def attach(self, spawn: Callable[[ChildSpec], AnyRef]) -> None:
         """The keeper is ready."""
         self._live.clear()
@@ -122,6 +134,20 @@ class Sessions:
             raise
         self.heard(None)
         return reply
+
+    async def _stored(self, asked: Awaitable[R]) -> R:
+        try:
+            async with asyncio.timeout(self.settings.call_seconds):
+                found = await asked
+        except TimeoutError:
+            late = Unavailable("the session store did not answer in time")
+            self.heard(late)
+            raise late from None
+        except Unavailable as refusal:
+            self.heard(refusal)
+            raise
+        self.heard(None)
+        return found
 
     def _actor(self, session: str) -> AnyRef:
         ref = self._live.pop(session, None)

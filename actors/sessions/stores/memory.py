@@ -92,6 +92,19 @@ class MemorySessions:
             self._forget(session)
         return len(expired)
 
+    async def clear(self) -> int:
+        """See `SessionStore.clear`."""
+        self._reach()
+        ended = len(self._kept)
+        self._kept.clear()
+        self._bytes = 0
+        return ended
+
+    async def count(self) -> int:
+        """See `SessionStore.count`."""
+        self._reach()
+        return len(self._kept)
+
     def _reach(self) -> None:
         if self.outage is not None:
             raise self.outage

@@ -83,6 +83,16 @@ class PostgresSessions:
         await self._make()
         return (await _reached(self._database.execute(self._sql["sweep"]))).rows_affected
 
+    async def clear(self) -> int:
+        """See `SessionStore.clear`."""
+        await self._make()
+        return (await _reached(self._database.execute(self._sql["clear"]))).rows_affected
+
+    async def count(self) -> int:
+        """See `SessionStore.count`."""
+        await self._make()
+        return int((await _reached(self._database.query(self._sql["count"]))).rows[0][0])
+
     async def _make(self) -> None:
         if self._made:
             return

@@ -38,3 +38,9 @@ delete from nflow_session where id = $1
 delete from nflow_session where id in (
     select id from nflow_session where expires <= extract(epoch from clock_timestamp())::float8 order by expires limit 1000
 )
+
+-- clear: end them all
+delete from nflow_session
+
+-- count: those that have not expired
+select count(*)::int4 as sessions from nflow_session where expires > extract(epoch from clock_timestamp())::float8

@@ -20,6 +20,7 @@ from protocol.sessions import Changes, Maps, SessionEnded
 
 _SCRIPTS: Final = Path(__file__).with_name("redis.lua")
 _EMPTY: Final = b"-"
+_BITE: Final = 1_000
 
 
 class RedisSessions:
@@ -84,6 +85,21 @@ class RedisSessions:
     async def sweep(self) -> int:
         """Nothing to do: Redis does it."""
         return 0
+
+    async def clear(self) -> int:
+        """See `SessionStore.clear`. In bites, so that the server serves others meanwhile."""
+        ended, cursor = 0, b"0"
+        while True:
+            found = await _reached(self._redis.call("SCAN", cursor, "MATCH", f"{self._prefix}*", "COUNT", _BITE))
+            cursor, keys = _bytes(found[0]), found[1]
+            if keys:
+                ended += int(await _reached(self._redis.call("UNLINK", *keys)))
+            if cursor == b"0":
+                return ended
+
+    async def count(self) -> int | None:
+        """See `SessionStore.count`: Redis counts no keys of one kind."""
+        return None
 
 
 async def _reached(asked: Awaitable[Reply]) -> Reply:

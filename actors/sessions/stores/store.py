@@ -45,6 +45,12 @@ class SessionStore(Protocol):
     async def sweep(self) -> int:
         """Throw away a bite of what has expired; how many. 0: nothing is left to throw away. Raises Unavailable."""
 
+    async def clear(self) -> int:
+        """End every session; how many there were. One that begins meanwhile may stay. Raises Unavailable."""
+
+    async def count(self) -> int | None:
+        """How many there are; None: to know, each would have to be looked at. Raises Unavailable."""
+
 
 def prefixed_length(text: bytes) -> bytes:
     """The text after its length in bytes and a colon: no such text begins another one."""

@@ -142,3 +142,19 @@ async def test_a_thousand_keys_and_deep_values_survive(bench: Bench) -> None:
     maps = {"many": {f"key {n}": {"n": n, "list": ["a"]} for n in range(1_000)}, "deep": {"value": deep}}
     session = await begun(bench, maps)
     assert await bench.there.load(session) == maps
+
+
+async def test_clearing_ends_every_session_for_every_server_and_new_ones_can_begin(bench: Bench) -> None:
+    old = [await begun(bench, {"a": {"n": n}}) for n in range(3)]
+    counted = await bench.there.count()
+    assert counted is None or counted >= 3
+    assert await bench.here.clear() >= 3
+    assert [await bench.there.load(session) for session in old] == [None] * 3
+    with pytest.raises(SessionEnded):
+        await bench.there.save(old[0], Changes({"a": {"n": 9}}))
+    assert await bench.there.count() in (None, 0)
+    new = await begun(bench, {"a": {"n": 1}})
+    assert await bench.there.load(new) == {"a": {"n": 1}}
+    assert await bench.here.count() in (None, 1)
+    assert await bench.here.clear() == 1
+    assert await bench.here.clear() == 0

@@ -343,3 +343,14 @@ async def test_an_id_that_cannot_be_one_is_never_looked_up(stage: Stage, text: s
     assert not (await stage.door.open(text)).found
     await stage.door.end(text)
     assert stage.store.loads == 0
+
+
+async def test_a_cleared_session_is_gone_though_its_actor_remembered_it(stage: Stage) -> None:
+    session = await stage.begun(a={"x": 1})
+    assert await stage.view(session).read("a") == {"x": 1}
+    run = stage.view(session)
+    await run.write("a", {"x": 2})
+    assert (await stage.door.count(), await stage.door.clear(), await stage.door.count()) == (1, 1, 0)
+    assert await stage.view(session).read("a") == {}
+    with pytest.raises(SessionEnded):
+        await run.commit()
