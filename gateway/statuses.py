@@ -27,6 +27,7 @@ from protocol.errors import (
     SandboxLost,
     ScriptError,
     Unavailable,
+    Undecipherable,
 )
 from protocol.flow import Node
 from protocol.plugins import PluginFailed
@@ -78,6 +79,8 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
             return ErrorAnswer(500, go_json({"error": str(error)}))
         case SessionEnded():
             return unavailable(str(error), 1.0)
+        case Undecipherable():
+            return plain(500, str(error))
         case RunCancelled():
             return ErrorAnswer(200, b"")
         case BadDocument():

@@ -10,6 +10,7 @@
      │   ├─ NotWaiting       no suspended run of this client waits where it wants to go on
      │   ├─ NoLogin          the flow asks for a login and nothing here can check it
      │   ├─ CallRefused      a host function says no: thrown into the script that called it
+     │   ├─ Undecipherable   what was encrypted cannot be read with the keys that are known
      │   └─ RunCancelled     somebody asked for the end of the run
      ├─ BadDocument          a flow document or configuration with every problem and its path
      ├─ AskError             what an asker can get instead of a reply
@@ -18,6 +19,7 @@
      │   └─ Crashed          the actor crashed on this message; carries the cause
      ├─ UnusableStore        a store's data belongs to another program or a newer version
      ├─ UnusableAddress      the server cannot listen where it should
+     ├─ UnusableCertificate  the server's certificate or its key cannot be used
      ├─ RestartsExhausted    a supervisor gave up on its children; its cause is the last child's
      ├─ SandboxLost          the sandbox process ended under the script; says whose fault it was
      └─ BadFrame             bytes from a sandbox that are not a frame
@@ -109,6 +111,10 @@ class CallRefused(Refusal):
         """What the script sees as `error.name`: "TypeError" for wrong arguments, "NetworkError", "TimeoutError"…"""
 
 
+class Undecipherable(Refusal):
+    """It cannot be decrypted."""
+
+
 class RunCancelled(Refusal):
     """The run was cancelled."""
 
@@ -162,6 +168,10 @@ class UnusableStore(NflowError):
 
 class UnusableAddress(NflowError):
     """The server cannot listen where it should."""
+
+
+class UnusableCertificate(NflowError):
+    """The server's certificate or its key cannot be used."""
 
 
 class RestartsExhausted(NflowError):

@@ -22,7 +22,7 @@ OWNERS = {
     "quickjs": {"actors/sandbox/vm.py"},
     "_quickjs": {"actors/sandbox/vm.py"},
     "orjson": {"protocol/codec.py"},
-    "pydantic": {f"protocol/settings/{name}.py" for name in ("key", "settings", "engine", "data", "outside", "legacy")}
+    "pydantic": {f"protocol/settings/{name}.py" for name in ("key", "model", "settings", "engine", "data", "outside")}
     | {"actors/plugins/schema.py"},
     "prometheus_client": {"gateway/monitoring/metrics.py"},
     "uvloop": {"gateway/runtime.py"},
@@ -32,6 +32,8 @@ OWNERS = {
     "aiohttp": {
         "gateway/exchange.py",
         "gateway/bodies/files.py",
+        "gateway/armour/connection.py",
+        "gateway/armour/incoming.py",
         "gateway/server.py",
         "gateway/runtime.py",
         "gateway/api/desk.py",
@@ -45,7 +47,7 @@ OWNERS = {
     "asyncpg": {"actors/databases/postgres.py"},
     "asyncmy": {"actors/databases/mysql.py"},
     "redis": {"actors/reach/redis_client.py"},
-    "cryptography": set(),
+    "cryptography": {"actors/guards/encryption.py"},
     "re2": {"actors/guards/pattern.py"},
     "tree_sitter": {"actors/guards/syntax.py"},
     "tree_sitter_javascript": {"actors/guards/syntax.py"},

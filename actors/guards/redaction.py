@@ -11,11 +11,12 @@ Pure functions; called by the stores, on whichever thread writes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_plus
+
+from actors.guards.json_text import STRING, string_value, value_end
 
 MASK: Final = "***"
 
@@ -30,12 +31,13 @@ _SPANISH_NEEDLES: Final = (b"contrase", b"clave")
 _ESCAPED_ASCII: Final = b"\\u00"
 """A key may spell its letters as escapes; text with such an escape is read key by key."""
 
-_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"(\s*+:\s*+)?|\\?\Z)', re.DOTALL)
-"""A JSON string and the colon that makes it a key. An unterminated one reaches to the end, so every scan is linear."""
-_BRACKET_OR_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_SCALAR: Final = re.compile(rb"[^,\]}\s]*+")
 _PARAMETER_NAME: Final = re.compile(r"([^&;=?]++)(=?)")
 _PARAMETER_VALUE: Final = re.compile(r"[^&;]*+")
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether what is kept under this name is to be masked."""
+    return _SECRET_NAME.search(name.lower()) is not None
 
 
 def mask(payload_json: bytes) -> bytes:
@@ -48,14 +50,14 @@ def mask(payload_json: bytes) -> bytes:
         return payload_json
     kept: list[bytes] = []
     start = position = 0
-    while found := _STRING.search(payload_json, position):
+    while found := STRING.search(payload_json, position):
         position = found.end()
         if found[2] is None:
             continue
-        name = _name(found[1])
+        name = string_value(found[1]).lower()
         if not _SECRET_NAME.search(name):
             continue
-        end = _value_end(payload_json, position)
+        end = value_end(payload_json, position)
         if _tells_nothing(name, payload_json[position:end]):
             continue
         kept += (payload_json[start:position], b'"***"')
@@ -106,36 +108,6 @@ def _may_hold_secret(text: bytes) -> bool:
         or any(needle in lowered for needle in _SPANISH_NEEDLES)
         or _ESCAPED_ASCII in lowered
     )
-
-
-def _name(raw: bytes) -> str:
-    """The key as text in lower case, its escapes read."""
-    if b"\\" in raw:
-        try:
-            return str(json.loads(b'"' + raw + b'"', strict=False)).lower()
-        except ValueError:
-            pass
-    return raw.decode("utf-8", "replace").lower()
-
-
-def _value_end(text: bytes, start: int) -> int:
-    """Where the JSON value that begins at `start` ends."""
-    first = text[start : start + 1]
-    if first == b'"':
-        found = _BRACKET_OR_STRING.match(text, start)
-        return found.end() if found else len(text)
-    if first not in (b"{", b"["):
-        scalar = _SCALAR.match(text, start)
-        return scalar.end() if scalar else start
-    depth = 0
-    for token in _BRACKET_OR_STRING.finditer(text, start):
-        if token[0] in (b"{", b"["):
-            depth += 1
-        elif token[0] in (b"}", b"]"):
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return len(text)
 
 
 def _tells_nothing(name: str, value: bytes) -> bool:
