@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -18,11 +19,14 @@ from aiohttp.http_exceptions import BadHttpMessage
 from actors.kernel import ReplySlot
 from actors.runs.processes import Admission
 from gateway import statuses, translate
+from gateway.armour.armour import Armour
+from gateway.armour.incoming import Incoming
+from gateway.bodies import decoding
 from gateway.bodies.files import file_response
 from gateway.session_cookie import NONE, SessionCookie
 from gateway.statuses import ErrorAnswer
 from gateway.visit import Visit
-from protocol.errors import BadDocument, NflowError
+from protocol.errors import BadDocument, NflowError, Overloaded
 from protocol.flow import Durability
 from protocol.process import Answer, AnswerBegun, CancelProcess, Failure, Pairs, Reply, Request, StartProcess, Upload
 from protocol.refs import Ref
@@ -60,17 +64,26 @@ class ServerSettings:
     access_log: bool = False
     listen: bool = True
     """False: requests come from the program that embeds the runtime."""
+    max_head: int = 32 << 10
+    max_connections: int = 10_000
+    handshake_seconds: float = 10.0
+    """Deadline of a TLS handshake."""
 
 
 class Exchanges:
     """All workflow requests of one gateway."""
 
-    __slots__ = ("_admission", "_cookie", "_new_wid", "_settings", "_turn", "arriving", "waiting")
+    __slots__ = (
+        "_admission", "_cookie", "_inflight", "_new_wid", "_settings", "_shedding", "_turn", "arriving", "waiting",
+    )  # fmt: skip
 
     def __init__(
-        self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str], cookie: SessionCookie
-    ) -> None:
+        self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str], cookie: SessionCookie,
+        armour: Armour,
+    ) -> None:  # fmt: skip
         self._settings = settings
+        self._inflight = armour.inflight
+        self._shedding = armour.shedding
         self._admission = admission
         self._cookie = cookie
         self._new_wid = new_wid
@@ -81,11 +94,10 @@ class Exchanges:
         """Where the answers of the requests under way will come."""
 
     async def answer(
-        self, request: web.BaseRequest, match: Match, raw_path: str, query_string: str, visit: Visit
+        self, request: Incoming, match: Match, raw_path: str, query_string: str, visit: Visit
     ) -> web.StreamResponse:
         """The response to a request that was routed to `match`."""
         visit.workflow = True
-        visit.route = match.start.pattern
         visit.app, visit.flow = match.flow.app, match.flow.name
         try:
             body = await self.body(request) if request.body_exists else b""
@@ -98,7 +110,7 @@ class Exchanges:
             form, files = await self._form(content_type, body) if body else ((), ())
             asked = Request(
                 request.method, raw_path, query_string, translate.parse_query(query_string), form,
-                request._message.raw_headers, body, peer(request), "http", files,
+                request._message.raw_headers, body, peer(request), visit.scheme, files,
             )  # fmt: skip
             if "Cookie" in request.headers:
                 shown = self._cookie.find(asked.headers)
@@ -120,7 +132,7 @@ class Exchanges:
             reply = await slot
             if isinstance(reply, AnswerBegun) or (isinstance(reply, Answer) and reply.file):
                 return await self.respond(request, start, reply, session)
-            return self._whole(start, reply, session)
+            return self._whole(start, reply, session, visit.scheme)
         except asyncio.CancelledError:
             if not finish:
                 process.tell(CancelProcess("the client left"))
@@ -141,6 +153,9 @@ class Exchanges:
 
     async def run(self, start: StartProcess, slot: ReplySlot[Reply], then: Callable[[Reply], Awaitable[T]]) -> T:
         """Begin a run that replies to `slot`, and return what `then` makes of the reply. Raises Overloaded."""
+        refusal = self._shedding.look(monotonic()) if self._shedding is not None else None
+        if refusal is not None:
+            raise refusal
         process = self._admission.start(start)
         return await self._follow(process, slot, start.start.finish_on_disconnect is not False, then)
 
@@ -158,30 +173,29 @@ class Exchanges:
         finally:
             self.waiting.discard(slot)
 
-    async def respond(
-        self, request: web.BaseRequest, start: StartProcess, reply: Reply, session: str
-    ) -> web.StreamResponse:
+    async def respond(self, request: Incoming, start: StartProcess, reply: Reply, session: str) -> web.StreamResponse:
         """The response a reply becomes. `session`: one whose cookie is to be sent again."""
+        scheme = request.visit.scheme if request.visit is not None else request.proto
         if isinstance(reply, AnswerBegun):
-            return await self._streamed(request, reply, session)
+            return await self._streamed(request, reply, session, scheme)
         if isinstance(reply, Answer) and reply.file:
             session = reply.session or session
-            lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session)
+            lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session, scheme)
             return await file_response(self._settings.files_root, reply.file, lines, reply.status)
-        return self._whole(start, reply, session)
+        return self._whole(start, reply, session, scheme)
 
-    def _whole(self, start: StartProcess, reply: Answer | Failure, session: str) -> web.Response:
+    def _whole(self, start: StartProcess, reply: Answer | Failure, session: str, scheme: str) -> web.Response:
         if isinstance(reply, Answer) and reply.session:
             session = reply.session
-        response = self._response(reply, start, session)
+        response = self._response(reply, start, session, scheme)
         if start.start.compress and (response.content_length or 0) >= COMPRESSED_BYTES:
             response.headers.add("Vary", "Accept-Encoding")
             response.enable_compression()
         return response
 
-    async def _streamed(self, request: web.BaseRequest, begun: AnswerBegun, session: str) -> web.StreamResponse:
+    async def _streamed(self, request: Incoming, begun: AnswerBegun, session: str, scheme: str) -> web.StreamResponse:
         """Send the chunks as they come. A client that takes nothing for `body_seconds` counts as gone."""
-        lines = self._lines(begun.headers, begun.content_type, begun.wid, "", begun.session or session)
+        lines = self._lines(begun.headers, begun.content_type, begun.wid, "", begun.session or session, scheme)
         response = web.StreamResponse(status=begun.status, headers=lines)
         async with contextlib.aclosing(begun.chunks.read()) as chunks:
             try:
@@ -195,20 +209,29 @@ class Exchanges:
                     request.transport.abort()
         return response
 
-    async def body(self, request: web.BaseRequest) -> bytes:
-        """The whole body, within its bounds of size and time. Raises BadBodyError."""
-        limit = self._settings.max_body
-        if (request.content_length or 0) > limit:
+    async def body(self, request: Incoming) -> bytes:
+        """The whole body, within its bounds of size and time and without its coding. Raises BadBodyError."""
+        limit, announced = self._settings.max_body, request.content_length or 0
+        if announced > limit:
             raise BadBodyError(_too_large(limit))
         self.arriving += 1
         try:
+            coding = request.headers.get("Content-Encoding")
+            decoder = decoding.decoder(coding) if coding is not None and not request.decoded else None
+            if announced and request.visit is not None:
+                self._inflight.reserve(request.visit, announced)
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0
             async with asyncio.timeout(self._settings.body_seconds):
-                return await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise BadBodyError(_too_large(limit)) from None
+                return await self._read(request, decoder, limit)
+        except decoding.UnknownCodingError as error:
+            told = statuses.plain(415, f"the body's Content-Encoding {str(error)!r} is not taken: {decoding.CODINGS}")
+            raise BadBodyError(replace(told, headers=(("Accept-Encoding", decoding.CODINGS),))) from None
+        except Overloaded as error:
+            raise BadBodyError(statuses.unavailable(str(error), error.retry_after)) from None
+        except BadDocument as error:
+            raise BadBodyError(statuses.bad_input(error)) from None
         except TimeoutError:
             seconds = self._settings.body_seconds
             raise BadBodyError(
@@ -219,7 +242,25 @@ class Exchanges:
         finally:
             self.arriving -= 1
 
-    def _response(self, reply: Answer | Failure, start: StartProcess, session: str) -> web.Response:
+    async def _read(self, request: Incoming, decoder: decoding.Decoder | None, limit: int) -> bytes:
+        """Bytes as they come, each of them reserved. Raises BadBodyError, Overloaded, BadDocument."""
+        content, visit = request.content, request.visit
+        parts: list[bytes] = []
+        size = 0
+        while chunk := await content.readany():
+            if decoder is not None:
+                chunk = decoder.feed(chunk, limit - size)
+            size += len(chunk)
+            if size > limit:
+                raise BadBodyError(_too_large(limit))
+            if visit is not None and size > visit.held:
+                self._inflight.reserve(visit, size)
+            parts.append(chunk)
+        if decoder is not None:
+            decoder.end()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _response(self, reply: Answer | Failure, start: StartProcess, session: str, scheme: str) -> web.Response:
         match reply:
             case Answer(status, content_type, body, headers, wid, forked, _, _):
                 if status < 200:  # no end of a response: the client would wait for another
@@ -230,9 +271,12 @@ class Exchanges:
                 answer = statuses.error_answer(error, found, debug=self._settings.debug)
                 status, body, headers = answer.status, answer.body, answer.headers
                 content_type = "application/json" if body else ""
-        return web.Response(status=status, body=body, headers=self._lines(headers, content_type, wid, forked, session))
+        lines = self._lines(headers, content_type, wid, forked, session, scheme)
+        return web.Response(status=status, body=body, headers=lines)
 
-    def _lines(self, headers: Pairs, content_type: str, wid: str, forked: str, session: str) -> list[tuple[str, str]]:
+    def _lines(
+        self, headers: Pairs, content_type: str, wid: str, forked: str, session: str, scheme: str
+    ) -> list[tuple[str, str]]:
         lines = [("Server", SERVER), ("Nflow-Wid-1", wid)]
         if not (headers or forked or session) and content_type:  # as almost always
             lines.append(("Content-Type", content_type))
@@ -247,7 +291,7 @@ class Exchanges:
         if forked:
             lines.append(("Dromedary-Wid-2", forked))
         if session:
-            lines.append(self._cookie.line(session, "http"))
+            lines.append(self._cookie.line(session, scheme))
         return lines
 
 

@@ -36,7 +36,9 @@ from gateway.api.desk import Desk
 from gateway.api.embedding import attach, check_prefix
 from gateway.api.execution import Execution, Executions
 from gateway.api.reception import Reception
+from gateway.armour.certificate import Certificate
 from gateway.assembly import Assembly
+from gateway.assembly.armour import make_armour, make_certificate
 from gateway.exchange import Exchanges, ServerSettings
 from gateway.monitoring.figures import Figures
 from gateway.monitoring.health import HealthSources
@@ -80,7 +82,11 @@ class Runtime:
         self._parts = self.assembly.parts
         self._served = _served(settings, listen=listen)
         self._prefix = ""
-        self._exchanges = Exchanges(self._served, self.admission, self._new_wid, self.assembly.cookie)
+        self._armour = make_armour(settings, self._parts.pool_figures, listen=listen)
+        self._certificate: Certificate | None = None
+        self._exchanges = Exchanges(
+            self._served, self.admission, self._new_wid, self.assembly.cookie, self._armour
+        )
         self._executions = Executions(
             self.catalogue, self._exchanges, self._new_wid, self._served.durability, self._served.max_body
         )
@@ -93,7 +99,13 @@ class Runtime:
         if self.listening.address is None:
             raise RuntimeError("the runtime is not started" if self._served.listen else "the runtime opens no port")
         host, port = self.listening.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The server's, which can be read anew; None: it speaks plain HTTP, or is not started."""
+        return self._certificate
 
     @property
     def failed(self) -> asyncio.Future[Any]:
@@ -107,6 +119,7 @@ class Runtime:
         """
         if self._served.listen:
             check_address(self._served.host, self._served.port)
+            self._certificate = make_certificate(self._settings)
         if self._parts.store is not None:
             await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))
@@ -128,7 +141,7 @@ class Runtime:
         """
         check_prefix(prefix)
         self._prefix = prefix
-        attach(app, prefix, lambda: self.reception.handle, self.start, self.stop, self._served.max_body)
+        attach(app, prefix, lambda: self.reception.handle, self.start, self.stop, self._armour.headers)
 
     async def execute(self, workflow: str, value: Any = None) -> Execution:
         """Run a workflow in process, by its app, `app/flow`, or flow, with this first payload (None: an object).
@@ -179,11 +192,11 @@ class Runtime:
         )  # fmt: skip
         desk = Desk(bearers, self._exchanges)
         reception = self._reception = Reception(
-            self.catalogue, self._exchanges, self.figures, table, desk, access_log=served.access_log
+            self.catalogue, self._exchanges, self.figures, table, desk, self._armour, access_log=served.access_log
         )
         return ChildSpec(
             "gateway",
-            lambda: Gateway(served, self.admission, reception, self.listening),
+            lambda: Gateway(served, self.admission, reception, self.listening, self._certificate),
             shutdown_seconds=served.drain_seconds + 1.0,
         )
 
@@ -224,6 +237,8 @@ def _served(settings: Settings, *, listen: bool) -> ServerSettings:
         debug=settings.debug.enabled,
         access_log=server.access_log,
         listen=listen,
+        max_head=server.max_header_kb << 10,
+        max_connections=server.max_connections,
     )
 
 

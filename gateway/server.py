@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from actors.kernel import Actor
 from actors.runs.processes import Admission
 from gateway.api.reception import Reception
+from gateway.armour.certificate import Certificate
+from gateway.armour.connection import MOST_HEADERS, ConnectionLimits, Connections
+from gateway.armour.incoming import Incoming, incoming
 from gateway.exchange import UNREADABLE, ServerSettings, one_line
 from protocol.errors import Unavailable
 from protocol.process import Failure
@@ -39,14 +41,24 @@ class Gateway(Actor[None]):
     """The HTTP server."""
 
     def __init__(
-        self, settings: ServerSettings, admission: Admission, reception: Reception, listening: Listening
+        self,
+        settings: ServerSettings,
+        admission: Admission,
+        reception: Reception,
+        listening: Listening,
+        certificate: Certificate | None = None,
     ) -> None:
+        """`certificate`: None: no encryption."""
         self._settings = settings
         self._admission = admission
         self._reception = reception
         self._exchanges = reception.exchanges
         self._listening = listening
-        self._runner: web.ServerRunner | None = None
+        self._certificate = certificate
+        self._proto = "http" if certificate is None else "https"
+        self._common = reception.armour.headers
+        self._connections: Connections | None = None
+        self._server: asyncio.Server | None = None
         self._log = structlog.get_logger("gateway")
 
     async def started(self) -> None:
@@ -56,43 +68,55 @@ class Gateway(Actor[None]):
         self._reception.closing = False
         if not settings.listen:
             return
-        server = web.Server(
+        self._connections = Connections(
             self._reception.handle,
+            self._reception.unreadable,
+            ConnectionLimits(settings.max_head, settings.max_connections, settings.body_seconds),
             request_factory=self._request,
-            handler_cancellation=True,
             access_log=None,
+            auto_decompress=False,  # within the bounds of a body: `bodies/decoding.py`
             keepalive_timeout=settings.keepalive_seconds,
             lingering_time=1.0,
             logger=ServerLog(self._log),
+            max_line_size=settings.max_head,
+            max_field_size=settings.max_head,
+            max_headers=MOST_HEADERS,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=settings.drain_seconds)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=4096, reuse_address=True)
-        await site.start()
-        _end_deaf_connections(site, settings.body_seconds)
-        address = self._runner.addresses[0]
+        self._server = await self._listen(self._connections)
+        _end_deaf_connections(self._server, settings.body_seconds)
+        address = self._server.sockets[0].getsockname()
         self._listening.address = (address[0], address[1])
+
+    async def _listen(self, connections: Connections) -> asyncio.Server:
+        settings, certificate = self._settings, self._certificate
+        options: dict[str, Any] = {}
+        if certificate is not None:
+            options = {"ssl": certificate.context, "ssl_handshake_timeout": settings.handshake_seconds}
+        return await asyncio.get_running_loop().create_server(
+            connections, settings.host, settings.port, backlog=4096, reuse_address=True, **options
+        )
 
     def receive(self, message: None) -> None:
         """The gateway takes no messages: its requests come by HTTP."""
 
     async def stopping(self) -> None:
         """Close the door, answer whoever is inside, then go. One deadline holds for this and for the runs behind it."""
-        runner, self._runner = self._runner, None
+        server, connections = self._server, self._connections
+        self._server = self._connections = None
         self._reception.closing = True
         until = self._admission.drain_until = self.context.now() + self._settings.drain_seconds
-        for site in list(runner.sites) if runner is not None else ():
-            await site.stop()
+        if server is not None:
+            server.close()
         await self._quiet(
             lambda: not self._exchanges.arriving, until
         )  # once it is told to close, aiohttp reads no more
-        if runner is not None and runner.server is not None:
-            runner.server.pre_shutdown()
+        if connections is not None:
+            connections.pre_shutdown()
         await self._quiet(lambda: not self._exchanges.waiting, until)
         for slot in self._exchanges.waiting:
             slot.tell(Failure(Unavailable("the server is stopping, and the run took too long to wait for")))
-        if runner is not None:
-            await runner.cleanup()
+        if connections is not None:
+            await connections.shutdown(self._settings.drain_seconds)
 
     async def _quiet(self, quiet: Callable[[], bool], until: float) -> None:
         """Look again and again: to be told, every request would have to tell."""
@@ -101,23 +125,17 @@ class Gateway(Actor[None]):
 
     def released(self) -> None:
         """After a kill or a crash the sockets are closed without ceremony."""
-        if self._runner is not None:
-            for site in list(self._runner.sites):
-                server = getattr(site, "_server", None)
-                if server is not None:
-                    server.close()
+        if self._server is not None:
+            self._server.close()
 
-    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        return web.BaseRequest(
-            message, payload, protocol, writer, task, protocol._loop, client_max_size=self._settings.max_body
-        )
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Incoming:
+        return incoming((message, payload, protocol, writer, task, protocol._loop), self._common, self._proto)
 
 
-def _end_deaf_connections(site: web.TCPSite, seconds: float) -> None:
+def _end_deaf_connections(server: asyncio.Server, seconds: float) -> None:
     """Who takes nothing of its answer for so long is cut off by the system; connections inherit the option."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    server = getattr(site, "_server", None)
-    if option is not None and server is not None:
+    if option is not None:
         for listener in server.sockets:
             listener.setsockopt(socket.IPPROTO_TCP, option, max(1, round(seconds * 1000)))
 

@@ -18,14 +18,17 @@ LEFT: Final = 499
 class Visit:
     """One request."""
 
-    __slots__ = ("app", "began", "client", "flow", "id", "method", "path", "route", "status", "wid", "workflow")
+    __slots__ = (
+        "app", "began", "client", "flow", "held", "id", "lines", "method", "path", "route", "scheme", "status", "wid",
+        "workflow",
+    )  # fmt: skip
 
     def __init__(self, began: float, method: str, path: str) -> None:
         self.began = began
         """Monotonic seconds."""
         self.method = method
         self.path = path
-        """As received, without the query."""
+        """As received, without the query, and without a host before it."""
         self.id = ""
         """Of the request: the client's `X-Request-ID`, or one of ours."""
         self.client = ""
@@ -37,3 +40,9 @@ class Visit:
         self.workflow = False
         """Whether a workflow was asked for."""
         self.status = LEFT
+        self.scheme = "http"
+        """How the client speaks to us, or to the trusted proxy before us: http or https."""
+        self.lines: tuple[tuple[str, str], ...] = ()
+        """Header lines of the answer, whatever it becomes (the rate limiter's)."""
+        self.held = 0
+        """Bytes of body reserved: `gateway/armour/inflight.py`."""

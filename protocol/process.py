@@ -132,6 +132,8 @@ class StartProcess(NamedTuple):
     """Id of the node that the client asks to go on at (`nflow_next_node_run`, `nfnext`); empty: a fresh run."""
     tells_payload: bool = False
     """A branch that is waited for: its reply is its last payload, and it has no client."""
+    parent: str = ""
+    """Process id of the run that began this one; empty: a request did."""
     waits: bool = False
     """Begins at a node that waits for something outside, for as long as the node says; listed as waiting."""
 

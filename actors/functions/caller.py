@@ -109,6 +109,8 @@ class Caller:
     """Captured segments of the path."""
     payload: bytes = b"null"
     """The payload its node began with, as JSON text."""
+    traceparent: str = ""
+    """What calls to other servers say of the trace they belong to (W3C); empty: nobody traces."""
 
 
 HostFunction = Callable[[Caller, list[Any]], Awaitable[Any]]

@@ -80,7 +80,7 @@ def branch_start(start: StartProcess, wid: str, node: str, payload: bytes, budge
     first = replace(start.start, first=node, auth=False)
     return StartProcess(
         wid, start.flow, first, start.variables, f"go_rutine_{wid}", start.request, payload, start.durability, NOBODY,
-        budget,
+        budget, parent=start.wid,
     )  # fmt: skip
 
 

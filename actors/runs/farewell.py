@@ -92,5 +92,6 @@ def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int
     }
     way_in = Start(LOG_FLOW, "ANY", "", LOG_FLOW)
     return StartProcess(
-        wid, log_flow(text, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE, NOBODY
+        wid, log_flow(text, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE, NOBODY,
+        parent=start.wid,
     )

@@ -37,7 +37,7 @@ class ProcessActor(Actor[Any]):
     """One run."""
 
     __slots__ = (
-        "_began", "_cache_key", "_client", "_door", "_entrance", "_performance", "_performing", "_records", "_services",
+        "_cache_key", "_client", "_door", "_entrance", "_performance", "_performing", "_records", "_services",
         "_session", "_start", "_state", "_suspend", "_turned_from", "_well",
     )  # fmt: skip
 
@@ -49,7 +49,6 @@ class ProcessActor(Actor[Any]):
         self._entrance: Entrance | None = None
         self._performing: walk.Perform | None = None
         """None until the walk begins: a script that runs before is the login."""
-        self._began = 0.0
         self._cache_key = b""
         """Under which the result of the node being performed is to be kept; empty: not at all."""
         self._client = Client(start, lambda: self.session, services.streams)
@@ -64,7 +63,7 @@ class ProcessActor(Actor[Any]):
     def started(self) -> None:
         """Step onto the first node, or find out where that is."""
         start = self._start
-        self._records = self._new_records()
+        self._records = RunRecords(start, self._services, self.context.ref)
         self._performance = Performance(self.context, self._services, self._door, self._client, self._caller)
         if start.resume or start.start.auth:
             self._performance.work(entrance.entrance(start, self.session, self._services.version))
@@ -107,6 +106,7 @@ class ProcessActor(Actor[Any]):
             self._client.fail(Crashed(RuntimeError("the process actor ended early"), self._start.wid))
         self._client.leave()
         self._door.left(self._start.wid, well=self._well)
+        self._records.left(well=self._well)
         del self._client, self._performance  # they know this actor: without them it ends with its last reference
 
     @property
@@ -159,6 +159,7 @@ class ProcessActor(Actor[Any]):
                 raise TypeError(f"what a run does cannot end in {type(result).__name__}")
 
     def _failed(self, error: NflowError) -> None:
+        self._records.failing(error)
         if self._performing is not None:
             self._event(walk.NodeFailed(error))
         else:
@@ -195,7 +196,7 @@ class ProcessActor(Actor[Any]):
         if found.resumed is not None or found.flow is not start.flow:
             self._start = start._replace(flow=found.flow, payload=found.payload, variables=found.variables)
             self._state = walk.first_state(self._start, self._services.settings.max_steps)
-            self._records = self._new_records()
+            self._records = RunRecords(self._start, self._services, self.context.ref)
         if found.login:
             self._performance.work(self._login(found.first))
         else:
@@ -262,7 +263,7 @@ class ProcessActor(Actor[Any]):
                 case walk.Perform():
                     self._perform(command)
                 case walk.StepEnded():
-                    self._records.step(command, self._began)
+                    self._records.step(command)
                 case walk.Suspend():
                     self._suspend = command
                 case walk.Finish(reply, state):
@@ -276,7 +277,7 @@ class ProcessActor(Actor[Any]):
 
     def _perform(self, command: walk.Perform) -> None:
         self._performing = command
-        self._began = self._services.wall()
+        self._records.enter(command)
         self._client.headers = self._state.headers
         node = command.node
         options = node.options
@@ -313,7 +314,7 @@ class ProcessActor(Actor[Any]):
 
     def _finish(self, reply: Answer | Failure, state: ProcessState) -> None:
         self._well = state is ProcessState.END
-        self._records.end(state)
+        self._records.end(state, reply)
         if self._session is None and self._entrance is None and self._suspend is None:  # as almost always
             self._leave(reply, "")
             return
@@ -388,11 +389,5 @@ class ProcessActor(Actor[Any]):
             start.wid, flow.tenant, flow.app, flow.name, node, start.request, self.session,
             self._services.settings.host_call_seconds, key=f"{start.wid}:{node}:{visit}",
             variables=start.variables, payload=start.payload if self._performing is None else self._performing.payload,
-        )  # fmt: skip
-
-    def _new_records(self) -> RunRecords:
-        services = self._services
-        return RunRecords(
-            self._start, self.context.ref, services.journal, services.track, services.numbers.next, services.wall,
-            services.settings.hostname, (services.owner, services.epoch),
+            traceparent=self._records.trace.parent if self._records.trace is not None else "",
         )  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any
 from actors.kernel import Actor, ChildSpec, Restart
 from actors.runs.process import ProcessActor
 from actors.runs.services import Services
+from actors.tracing import Tracing
 from protocol.errors import Overloaded
 from protocol.process import CancelProcess, RunExpired, StartProcess
 from protocol.refs import Ref
@@ -26,7 +27,8 @@ class Admission:
     """Who may come in, and who is in."""
 
     __slots__ = (
-        "_spawn", "active", "admitted", "drain_until", "ended", "failed", "limit", "refused", "waiting", "when_empty",
+        "_spawn", "active", "admitted", "drain_until", "ended", "failed", "limit", "refused", "tracing", "waiting",
+        "when_empty",
     )  # fmt: skip
 
     def __init__(self, limit: int) -> None:
@@ -43,11 +45,18 @@ class Admission:
         self.when_empty: asyncio.Event | None = None
         self.drain_until: float | None = None
         """Loop time at which the drain is over; set by who begins it. None: nobody said."""
+        self.tracing: Tracing | None = None
+        """Who traces runs; None: nobody."""
         self._spawn: Callable[[StartProcess], Ref[Any]] | None = None
 
     def open(self, spawn: Callable[[StartProcess], Ref[Any]]) -> None:
         """The keeper is ready: from now on runs are admitted."""
         self._spawn = spawn
+
+    @property
+    def opened(self) -> bool:
+        """Whether runs are admitted."""
+        return self._spawn is not None and self.drain_until is None
 
     def close(self) -> None:
         """Admit nobody from now on."""
@@ -68,6 +77,8 @@ class Admission:
                 raise Overloaded(f"{most} runs are waiting (half of server.max_processes = {self.limit})")
             self.waiting.add(start.wid)
         self.admitted += 1
+        if self.tracing is not None:
+            self.tracing.begin(start)
         return self._spawn(start)
 
     def left(self, wid: str, *, well: bool) -> None:

@@ -1,55 +1,55 @@
-"""What one run writes down: tracker rows nobody waits for, and for a durable run its journal records.
+"""What one run leaves behind: tracker rows nobody waits for, its journal records where it is durable, its times in the
+numbers, its spans in the trace.
 
 The run's own row goes to the journal when it begins and when its state changes; a step record goes alone otherwise. The
 number of the record the run must wait for is kept here, so a late or foreign answer of the journal changes nothing.
+What is switched off costs one comparison.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from actors.runs.walk import StepEnded, WalkState
+from actors.runs.services import Services
+from actors.runs.walk import Perform, StepEnded, WalkState
 from protocol.codec import dumps
+from protocol.errors import NflowError
 from protocol.flow import Durability
-from protocol.process import ProcessDescription, ProcessState, StartProcess
-from protocol.refs import Recipient, Ref
+from protocol.process import Answer, Failure, ProcessDescription, ProcessState, StartProcess
+from protocol.refs import Ref
 from protocol.tracking import ProcessRecord, Record, StepRecord, TrackerRow
+
+FAILED: Final = "!error"
+"""The outcome of a node that failed: see `StepEnded`."""
 
 
 class RunRecords:
     """The writer of one run."""
 
     __slots__ = (
-        "_begun", "_ended", "_hostname", "_journal", "_next_number", "_owner", "_ref", "_start", "_track", "_wall",
-        "awaited", "username",
+        "_began", "_begun", "_ended", "_figures", "_journal", "_ref", "_services", "_since", "_start", "_track",
+        "_wall", "awaited", "trace", "username",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        start: StartProcess,
-        ref: Ref[Any],
-        journal: Recipient[Any] | None,
-        track: Callable[[TrackerRow], None] | None,
-        next_number: Callable[[], int],
-        wall: Callable[[], float],
-        hostname: str,
-        owner: tuple[str, int],
-    ) -> None:
+    def __init__(self, start: StartProcess, services: Services, ref: Ref[Any]) -> None:
+        durability = start.durability
+        if durability is Durability.DURABLE and services.journal is None:
+            raise RuntimeError("a durable run needs a journal")
         self._start = start
         self._ref = ref
-        if start.durability is Durability.DURABLE and journal is None:
-            raise RuntimeError("a durable run needs a journal")
-        self._journal = journal if start.durability is Durability.DURABLE else None
-        self._track = track if start.durability is not Durability.NONE else None
-        self._next_number = next_number
-        self._wall = wall
-        self._hostname = hostname
-        self._owner = owner
+        self._services = services
+        self._journal = services.journal if durability is Durability.DURABLE else None
+        self._track = services.track if durability is not Durability.NONE else None
+        self._wall = services.wall
         self._begun: int | None = 0
         """Number of the record that began the run; None once the journal has it."""
         self._ended = False
+        self._since = self._began = services.wall()
+        """When the run began, and the node that is being done. Unix seconds."""
+        self._figures = services.figures.flow(start.flow) if services.figures is not None else None
+        self.trace = services.tracing.run(start.wid) if services.tracing is not None else None
+        """Its spans; None: nobody traces it."""
         self.username = ""
         """Of who is logged in, once a login has been checked."""
         self.awaited = 0
@@ -60,9 +60,24 @@ class RunRecords:
         if self._journal is not None:
             self._begun = self._write(ProcessState.RUN, (), with_process=True)
 
-    def step(self, step: StepEnded, began: float) -> None:
-        """A node is finished. `began`: Unix seconds."""
-        now = self._wall()
+    def enter(self, command: Perform) -> None:
+        """A node is begun, or tried again."""
+        self._began = self._wall()
+        if self.trace is not None:
+            self.trace.enter(command.node, command.visit)
+
+    def failing(self, error: NflowError) -> None:
+        """What is being done has failed; it may be tried again."""
+        if self.trace is not None:
+            self.trace.failing(error)
+
+    def step(self, step: StepEnded) -> None:
+        """A node is finished."""
+        began, now = self._began, self._wall()
+        if self._figures is not None:
+            self._figures.node(step.node, max(0.0, now - began), failed=step.outcome == FAILED)
+        if self.trace is not None:
+            self.trace.leave(step.node, step.visit, step.outcome)
         if self._track is not None:
             self._track(self._row(step, began, now))
         if self._journal is None:
@@ -76,10 +91,19 @@ class RunRecords:
         if step.wait:
             self.awaited = number
 
-    def end(self, state: ProcessState) -> None:
+    def end(self, state: ProcessState, reply: Answer | Failure) -> None:
         """The run is over; written unless its last step said so already."""
         if self._journal is not None and not self._ended:
             self._write(state, (), with_process=True)
+        if self.trace is not None:
+            self.trace.end(state, reply)
+
+    def left(self, *, well: bool) -> None:
+        """The run is gone, its answer with it."""
+        if self._figures is not None and not self._start.waits:
+            self._figures.ended(max(0.0, self._wall() - self._since), well=well)
+        if self.trace is not None:
+            self.trace.left()
 
     def committed(self, number: int) -> bool:
         """The journal has this record. True when it is the one the run waits for."""
@@ -88,7 +112,7 @@ class RunRecords:
         return number == self.awaited
 
     def _write(self, state: ProcessState, steps: tuple[StepRecord, ...], *, with_process: bool) -> int:
-        number = self._next_number()
+        number = self._services.numbers.next()
         process = self._process(state) if with_process else None
         if self._journal is not None:
             self._journal.tell(Record(number, process, steps, self._ref))
@@ -96,7 +120,7 @@ class RunRecords:
 
     def _process(self, state: ProcessState) -> ProcessRecord:
         start, now = self._start, self._wall()
-        owner, epoch = self._owner
+        owner, epoch = self._services.owner, self._services.epoch
         return ProcessRecord(
             start.wid, start.flow.tenant, start.flow.app, start.flow.name, start.flow.hash, _input(start), state.value,
             owner, epoch, None, now, now,
@@ -107,7 +131,8 @@ class RunRecords:
         return TrackerRow(
             self._start.wid, node.id, node.label, node.kind, request.path, self.username, step.next_node,
             (now - began) * 1000.0, now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
-            request.header(b"user-agent"), request.query_string, self._hostname, request.header(b"host"),
+            request.header(b"user-agent"), request.query_string, self._services.settings.hostname,
+            request.header(b"host"),
         )  # fmt: skip
 
 

@@ -13,8 +13,10 @@ from actors.functions.caller import Functions, SessionView
 from actors.nodes.registry import Registry
 from actors.runs.answer_stream import StreamRoom
 from actors.runs.entrance import Authenticator
+from actors.runs.figures import RunFigures
 from actors.runs.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
+from actors.tracing import Tracing
 from protocol.flow import Flow
 from protocol.process import StartProcess
 from protocol.refs import Recipient, Ref
@@ -107,6 +109,10 @@ class Services:
     aftermath: Aftermath = field(default_factory=Aftermath)
     streams: StreamRoom = field(default_factory=StreamRoom)
     results: ResultCache = field(default_factory=lambda: ResultCache(time.monotonic))
+    figures: RunFigures | None = None
+    """Where runs count; None: nowhere."""
+    tracing: Tracing | None = None
+    """Who traces runs; None: nobody."""
 
 
 class Door(Protocol):

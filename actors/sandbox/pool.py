@@ -52,10 +52,14 @@ class PoolSettings:
 class PoolFigures:
     """Running numbers that outlive the pool's incarnations; metrics read them at scrape."""
 
-    __slots__ = ("breakers", "created", "faults", "lost", "read")
+    __slots__ = ("breakers", "created", "delay", "faults", "lost", "pace", "read")
 
     def __init__(self) -> None:
         self.created = 0
+        self.delay = 0.0
+        """How long a script that comes now would wait, seconds, by the queue and the leases of late."""
+        self.pace = 0.0
+        """Seconds between two sandboxes becoming free."""
         self.lost = 0
         self.faults = 0
         self.read: Callable[[], PoolState] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gateway import statuses
@@ -51,13 +52,15 @@ class Call:
     variables: Mapping[str, str]
     """Names of the route's path → what stood there, percent-decoded."""
     numbers: Mapping[str, int]
-    """The route's query parameters, within their bounds."""
+    """The route's query parameters that are numbers, within their bounds."""
     headers: Sequence[tuple[bytes, bytes]]
     remote: str
     """Socket address of the peer, `host:port`."""
     body: bytes = b""
     token: Shown = NOBODY_SHOWN
     """What the caller's bearer token was."""
+    words: Mapping[str, str] = MappingProxyType({})
+    """The route's query parameters that are words."""
 
     def json(self) -> Any:
         """The body as JSON; an empty one is an empty object. Raises BadDocument."""
@@ -94,10 +97,13 @@ class ApiError(NflowError):
         self.headers = headers
 
 
-def refusal(error: NflowError) -> ApiAnswer:
-    """The answer to a call that failed with this."""
+def refusal(error: NflowError, *, debug: bool = False) -> ApiAnswer:
+    """The answer to a call that failed with this. `debug`: in the shape of the debug endpoints, `{"error"}`."""
     status, headers = status_of(error)
-    return ApiAnswer(status, go_json(explained(error, status)), headers)
+    told = explained(error, status)
+    if debug:
+        told = {"error": told.pop("message"), **{name: held for name, held in told.items() if name == "problems"}}
+    return ApiAnswer(status, go_json(told), headers)
 
 
 def status_of(error: NflowError) -> tuple[int, Pairs]:

@@ -1,20 +1,21 @@
 """Answers a request that has a route: who calls is checked, the body taken, the handler asked, its errors explained.
 
 Invariant: the caller is checked before a byte of the body is taken; whatever happens, the answer is a whole response
-whose error body is `{"code", "message"}`. Talks HTTP on behalf of the handlers, which know none.
+whose error body is `{"code", "message"}`, or `{"error"}` below `/debug`. Talks HTTP on behalf of the handlers, which
+know none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, Protocol
 
 import structlog
 from aiohttp import web
 
-from gateway import statuses
 from gateway.api.bearer import Bearers
-from gateway.api.call import JSON, ApiAnswer, ApiError, Call, refusal
-from gateway.api.table import Found, Query, Route
+from gateway.api.call import JSON, NOBODY_SHOWN, ApiAnswer, ApiError, Call, refusal
+from gateway.api.table import Auth, Found, Route
 from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
 from gateway.translate import parse_query
@@ -22,12 +23,24 @@ from gateway.visit import Visit
 from protocol.errors import BadDocument, NflowError, Problem
 
 
+_NO_STORE: Final = ("Cache-Control", "no-store")
+
+
+class DebugDoor(Protocol):
+    """Who is let in to the debug endpoints."""
+
+    def check(self, headers: Mapping[str, str], query: str, remote: str) -> None:
+        """Let the caller in, or raise ApiError. `remote`: socket address of the peer, `host:port`."""
+
+
 class Desk:
     """The API's way in and out."""
 
-    def __init__(self, bearers: Bearers, exchanges: Exchanges) -> None:
+    def __init__(self, bearers: Bearers, exchanges: Exchanges, debug: DebugDoor | None = None) -> None:
+        """`debug` None: no debug endpoint is served."""
         self._bearers = bearers
         self._exchanges = exchanges
+        self._debug = debug
         self._log = structlog.get_logger("api")
 
     async def answer(
@@ -36,9 +49,10 @@ class Desk:
         """The response to a request whose path is in the table."""
         route = found.route(request.method)
         visit.route = found.path
+        debug = found.debug
         if route is None:
             error = ApiError(405, f"{request.method} is not served here", (("Allow", found.allowed),))
-            return _response(refusal(error))
+            return _response(refusal(error, debug=debug))
         visit.workflow = route.workflow
         try:
             call = await self._call(request, route, found.variables, raw_path, query_string)
@@ -46,41 +60,52 @@ class Desk:
         except BadBodyError as bad:
             answer = _plain(bad.answer)
         except NflowError as error:
-            answer = refusal(error)
+            answer = refusal(error, debug=debug)
         except Exception:
             self._log.exception("a handler failed", route=route.name)
-            answer = _plain(statuses.plain(500, "Internal Server Error"))
+            answer = refusal(NflowError(), debug=debug)
+        if debug:
+            answer = answer._replace(headers=(*answer.headers, _NO_STORE))
         return answer if isinstance(answer, web.StreamResponse) else _response(answer)
 
     async def _call(
         self, request: web.BaseRequest, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str
     ) -> Call:
-        shown = await self._bearers.check(route.auth, request.headers.get("Authorization", ""))
-        numbers = _numbers(route.query, query_string)
+        shown = NOBODY_SHOWN
+        if route.auth is not Auth.DEBUG:
+            shown = await self._bearers.check(route.auth, request.headers.get("Authorization", ""))
+        elif self._debug is not None:
+            self._debug.check(request.headers, query_string, peer(request))
+        numbers, words = _parameters(route, query_string)
         body = b""
         if route.body is not None and request.body_exists:
             if route.json_only and not _says_json(request.headers.get("Content-Type", "")):
                 raise ApiError(415, f"the body must be {JSON}, and say so in its Content-Type")
             body = await self._exchanges.body(request)
         headers = request._message.raw_headers
-        return Call(request, raw_path, query_string, variables, numbers, headers, peer(request), body, shown)
+        return Call(request, raw_path, query_string, variables, numbers, headers, peer(request), body, shown, words)
 
 
-def _numbers(wanted: tuple[Query, ...], query_string: str) -> dict[str, int]:
-    """The route's query parameters. Raises BadDocument for a value that is no number within its bounds."""
-    if not wanted:
-        return {}
+def _parameters(route: Route, query_string: str) -> tuple[dict[str, int], dict[str, str]]:
+    """The route's query parameters: numbers, words. Raises BadDocument for values that are out of their bounds."""
+    if not route.query and not route.choices:
+        return {}, {}
     given = dict(parse_query(query_string))
-    found, problems = {}, []
-    for query in wanted:
+    numbers, words, problems = {}, {}, []
+    for query in route.query:
         text = given.get(query.name, str(query.default))
-        if text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= query.most:
-            found[query.name] = int(text)
+        if text.isascii() and text.isdecimal() and len(text) < 12 and query.least <= int(text) <= query.most:
+            numbers[query.name] = int(text)
         else:
-            problems.append(Problem(f"query.{query.name}", f"must be a whole number from 0 to {query.most}"))
+            bounds = f"must be a whole number from {query.least} to {query.most}"
+            problems.append(Problem(f"query.{query.name}", bounds))
+    for choice in route.choices:
+        words[choice.name] = word = given.get(choice.name, choice.words[0])
+        if word not in choice.words:
+            problems.append(Problem(f"query.{choice.name}", f"must be one of: {', '.join(choice.words)}"))
     if problems:
         raise BadDocument(problems)
-    return found
+    return numbers, words
 
 
 def _says_json(content_type: str) -> bool:

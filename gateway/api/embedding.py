@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from actors.runs.entrance import LOGIN_PATH
+from gateway.armour.answer_headers import AnswerHeaders
+from gateway.armour.incoming import Incoming, incoming
 
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handle = Callable[[Incoming], Awaitable[web.StreamResponse]]
 
 
 def attach(
@@ -22,17 +24,20 @@ def attach(
     handle: Callable[[], Handle],
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
-    max_body: int,
+    common: AnswerHeaders,
 ) -> None:
     """Let `app` hand everything at and below `prefix` to the runtime, and start and stop it with the application.
 
-    `handle` is asked for once it runs. `max_body`: bytes. Raises ValueError for a prefix that does not begin with `/`,
-    or ends with one.
+    `handle` is asked for once it runs. `common`: what every answer carries. Raises ValueError for a prefix that does
+    not begin with `/`, or ends with one.
     """
     check_prefix(prefix)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        response = await handle()(_below(request, prefix, max_body))
+        below = _below(request, prefix, common)
+        response = await handle()(below)
+        if not response.prepared:  # the application sends it
+            below.complete(response)
         if prefix and response.headers.get("Location") == LOGIN_PATH and not response.prepared:
             response.headers["Location"] = prefix + LOGIN_PATH
         return response
@@ -56,7 +61,7 @@ def check_prefix(prefix: str) -> None:
         raise ValueError(f"a prefix is empty, or a plain path such as /flows, not {prefix!r}")
 
 
-def _below(request: web.Request, prefix: str, max_body: int) -> web.BaseRequest:
+def _below(request: web.Request, prefix: str, common: AnswerHeaders) -> Incoming:
     """The request as it would have come without the prefix."""
     message = request._message
     path = message.path
@@ -65,7 +70,8 @@ def _below(request: web.Request, prefix: str, max_body: int) -> web.BaseRequest:
     path = path.removeprefix(prefix)
     if not path.startswith("/"):
         path = "/" + path
-    return web.BaseRequest(
+    parts = (
         message._replace(path=path), request._payload, request._protocol, request._payload_writer, request.task,
-        request._loop, client_max_size=max_body,
+        request._loop,
     )  # fmt: skip
+    return incoming(parts, common, request.scheme, decoded=True)

@@ -1,8 +1,11 @@
 """Where every request arrives, whoever listens: the fixed endpoints first, then the flows, else 404.
 
 Invariant: each request is counted once and gets one response, also while the house is closing, when its connection is
-closed with it. A request for a flow costs one look into a dict before its way begins. The server hands requests over
-(`gateway/server.py`), or a program that embeds the runtime (`embedding.py`).
+closed with it, and also when it could not be read. A request for a flow costs one look into a dict before its way
+begins. The server hands requests over (`gateway/server.py`), or a program that embeds the runtime (`embedding.py`).
+
+On its way, what is switched off not being there: id, client's address, preflight, route, overload, rate limit, answer;
+the headers common to all answers are put on when the answer leaves (`gateway/armour/incoming.py`).
 """
 
 from __future__ import annotations
@@ -16,16 +19,24 @@ from actors.catalogue import Catalogue
 from gateway import statuses
 from gateway.api.desk import Desk
 from gateway.api.table import Routes
-from gateway.exchange import Exchanges, error_response
+from gateway.armour.armour import Armour
+from gateway.armour.connection import status_of
+from gateway.armour.cors import is_preflight
+from gateway.armour.incoming import Incoming
+from gateway.armour.request_id import HEADER
+from gateway.exchange import Exchanges, error_response, one_line
 from gateway.monitoring.figures import Figures
+from gateway.statuses import ErrorAnswer
 from gateway.visit import Visit
+
+NO_CONTENT = ErrorAnswer(204, b"")
 
 
 class Reception:
     """The way in."""
 
     def __init__(
-        self, catalogue: Catalogue, exchanges: Exchanges, figures: Figures, routes: Routes, desk: Desk,
+        self, catalogue: Catalogue, exchanges: Exchanges, figures: Figures, routes: Routes, desk: Desk, armour: Armour,
         *, access_log: bool = False,
     ) -> None:  # fmt: skip
         self.exchanges = exchanges
@@ -35,38 +46,71 @@ class Reception:
         self._figures = figures
         self._find = routes.find
         self._desk = desk
+        self.armour = armour
+        self._id_of = armour.ids.of
+        self._cors = armour.cors
+        self._shedding = armour.shedding
         self._access_log = access_log
         self._log = structlog.get_logger("gateway")
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Incoming) -> web.StreamResponse:
         """Answer one request."""
         figures = self._figures
         raw_path, _, query_string = request.raw_path.partition("?")
-        visit = Visit(monotonic(), request.method, raw_path)
+        visit = request.visit = Visit(monotonic(), request.method, raw_path)
+        visit.id = self._id_of(request.headers.get(HEADER))
+        visit.scheme = request.proto
         figures.active += 1
-        response: web.StreamResponse
         try:
-            found = self._find(raw_path)
-            if found is not None:
-                response = await self._desk.answer(request, found, raw_path, query_string, visit)
-            else:
-                match = self._catalogue.table.find(request.method, raw_path)
-                if match is None and "://" in raw_path:  # as proxies are asked, and servers must take it too
-                    raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
-                    match = self._catalogue.table.find(request.method, raw_path)
-                if match is None:
-                    response = error_response(statuses.NOT_FOUND)
-                else:
-                    response = await self.exchanges.answer(request, match, raw_path, query_string, visit)
+            response = await self._answer(request, visit, raw_path, query_string)
             visit.status = response.status
             if self.closing:  # the client must not send the next one here
                 response.force_close()
             return response
+        except Exception:
+            visit.status = 500
+            self._log.exception("a request failed", id=visit.id, method=visit.method, path=visit.path)
+            return error_response(statuses.plain(500, "Internal Server Error"))
         finally:
             figures.active -= 1
             seconds = monotonic() - visit.began
-            figures.answered(visit.status, workflow=visit.workflow, seconds=seconds)
+            if visit.held:
+                self.armour.inflight.release(visit, seconds)
+            figures.answered(visit, seconds)
             if self._access_log:
                 self._log.info(
                     "request", method=visit.method, path=visit.path, status=visit.status, seconds=round(seconds, 6)
                 )
+
+    async def _answer(self, request: Incoming, visit: Visit, raw_path: str, query_string: str) -> web.StreamResponse:
+        if self._cors is not None and is_preflight(visit.method, request.headers.get("Access-Control-Request-Method")):
+            visit.lines = self._cors.preflight(request.headers.get("Origin", ""))
+            return error_response(NO_CONTENT)
+        if not raw_path.startswith("/") and "://" in raw_path:  # as proxies are asked, and servers must take it too
+            raw_path = visit.path = "/" + raw_path.partition("://")[2].partition("/")[2]
+        found = self._find(raw_path)
+        if found is not None:
+            visit.route = found.path
+            return await self._desk.answer(request, found, raw_path, query_string, visit)
+        match = self._catalogue.table.find(visit.method, raw_path)
+        if match is None:
+            return error_response(statuses.NOT_FOUND)
+        visit.route = match.start.pattern
+        if self._shedding is not None:
+            refusal = self._shedding.look(visit.began)
+            if refusal is not None:
+                visit.workflow = True
+                visit.app, visit.flow = match.flow.app, match.flow.name
+                return error_response(statuses.unavailable(str(refusal), refusal.retry_after))
+        return await self.exchanges.answer(request, match, raw_path, query_string, visit)
+
+    async def unreadable(self, request: Incoming, error: Exception) -> web.StreamResponse:
+        """Answer what is no request, in one line of the log. Its connection is closed: what follows is anything."""
+        visit = request.visit = Visit(monotonic(), "", "")
+        visit.id = self._id_of(None)
+        visit.status = status_of(error)
+        self._figures.answered(visit.status, workflow=False, seconds=0.0)
+        self._log.info("bad request", id=visit.id, status=visit.status, reason=one_line(error))
+        response = error_response(statuses.plain(visit.status, f"the request cannot be read: {one_line(error)}"))
+        response.force_close()
+        return response

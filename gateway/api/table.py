@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from gateway.api.call import Call
 
-PREFIX: Final = "/api/"
+PREFIXES: Final = ("/api/", "/debug/")
 """Where all paths with names in them lie."""
 REST: Final = "..."
 _MOST_REST: Final = 2
@@ -35,6 +35,9 @@ class Auth(Enum):
     """`api.admin_token`."""
     SESSION = "session"
     """The session cookie; the handler looks into it."""
+    DEBUG = "debug"
+    """`[debug] auth_token` and `allowed_ips`. Errors are told as the Go program's debug endpoints do, `{"error"}`, and
+    no answer may be kept."""
 
 
 class Query(NamedTuple):
@@ -43,6 +46,15 @@ class Query(NamedTuple):
     name: str
     default: int
     most: int
+    text: str
+    least: int = 0
+
+
+class Choice(NamedTuple):
+    """One query parameter: one of some words, the first of which is meant where none is given."""
+
+    name: str
+    words: tuple[str, ...]
     text: str
 
 
@@ -68,10 +80,13 @@ class Route:
     json_only: bool = False
     """The body must say it is JSON, which a form of another site cannot."""
     query: tuple[Query, ...] = ()
+    choices: tuple[Choice, ...] = ()
     workflow: bool = False
     """Counts as a workflow request in the metrics."""
     media: str = "application/json"
     """Of the answer."""
+    other_media: tuple[str, ...] = ()
+    """What else the answer may be, where the caller chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,11 @@ class Found:
     def route(self, method: str) -> Route | None:
         """Who answers this method; HEAD takes the way of GET."""
         return self.methods.get(method) or (self.methods.get("GET") if method == "HEAD" else None)
+
+    @property
+    def debug(self) -> bool:
+        """Whether this is a debug endpoint: then all its methods are."""
+        return next(iter(self.methods.values())).auth is Auth.DEBUG
 
     @property
     def allowed(self) -> str:
@@ -104,7 +124,7 @@ class _Path:
 class Routes:
     """The table. Immutable once built."""
 
-    __slots__ = ("_named", "_plain", "routes")
+    __slots__ = ("_named", "_plain", "_prefixes", "routes")
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: Sequence[Route] = tuple(routes)
@@ -121,14 +141,15 @@ class Routes:
                 self._plain[path] = Found(path, methods, {})
                 continue
             segments = tuple(path.split("/"))
-            if not path.startswith(PREFIX) or "{" in segments[2]:
-                raise ValueError(f"{path}: names stand below {PREFIX} and a family only")
+            if not path.startswith(PREFIXES) or "{" in segments[2]:
+                raise ValueError(f"{path}: names stand below {' or '.join(PREFIXES)} and a family only")
             self._named.setdefault(segments[2], []).append(_Path(path, segments, methods))
+        self._prefixes = tuple(prefix for prefix in PREFIXES if any(path.startswith(prefix) for path in paths))
 
     def find(self, raw_path: str) -> Found | None:
         """What is served at this path, as received; None: it is for the flows, if for anybody."""
         found = self._plain.get(raw_path)
-        if found is not None or not raw_path.startswith(PREFIX):
+        if found is not None or not raw_path.startswith(self._prefixes):
             return found
         segments = raw_path.split("/")
         for path in self._named.get(segments[2], ()):

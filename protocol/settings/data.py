@@ -21,10 +21,6 @@ def _with_driver(table: Any, key: str) -> Any:
     driver = _DRIVER_OF_SCHEME.get(address.strip().partition("://")[0].lower()) if "://" in address else None
     if driver is not None:
         return {**table, "driver": driver}
-    if address.strip() and not table.get("driver"):
-        raise ValueError(
-            f"{key} needs its driver beside it, postgres, sqlite3 or mysql, or is a URL such as postgres://…"
-        )
     return table
 
 
@@ -46,19 +42,6 @@ class DatabaseNflow(Section):
     query_get_user: str = setting("", "named query; empty: from the database", "QueryGetUser")
     query_get_token: str = setting("", "named query; empty: from the database", "QueryGetToken")
     query_insert_log: str = setting("", "named query; empty: from the database", "QueryInsertLog")
-    query_get_modules: str = setting("", "designer's query, unused here", "QueryGetModules")
-    query_count_modules_by_name: str = setting("", "designer's query, unused here", "QueryCountModulesByName")
-    query_update_mod: str = setting("", "designer's query, unused here", "QueryUpdateModModuleByName")
-    query_update_form: str = setting("", "designer's query, unused here", "QueryUpdateFormModuleByName")
-    query_update_code: str = setting("", "designer's query, unused here", "QueryUpdateCodeModuleByName")
-    query_update_app: str = setting("", "designer's query, unused here", "QueryUpdateApp")
-    query_insert_module: str = setting("", "designer's query, unused here", "QueryInsertModule")
-    query_delete_module: str = setting("", "designer's query, unused here", "QueryDeleteModule")
-    query_get_template_count: str = setting("", "designer's query, unused here", "QueryGetTemplateCount")
-    query_get_templates: str = setting("", "designer's query, unused here", "QueryGetTemplates")
-    query_update_template: str = setting("", "designer's query, unused here", "QueryUpdateTemplate")
-    query_insert_template: str = setting("", "designer's query, unused here", "QueryInsertTemplate")
-    query_delete_template: str = setting("", "designer's query, unused here", "QueryDeleteTemplate")
 
     @model_validator(mode="before")
     @classmethod
@@ -74,7 +57,6 @@ class Redis(Section):
     db: Count = setting(0, "database number")
     max_retries: Count = setting(0, "further tries of a failed command")
     pool_size: Positive = setting(10, "connections")
-    maxconnectionpool: Count = setting(0, "unused, as in nFlow")
 
 
 class Database(Section):

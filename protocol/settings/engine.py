@@ -15,6 +15,7 @@ from protocol.settings.key import (
     Port,
     PortText,
     Positive,
+    Ratio,
     Seconds,
     Section,
     Texts,
@@ -187,7 +188,7 @@ class Otel(Section):
     endpoint: str = setting("http://localhost:4318", "OTLP over HTTP: the collector's base address")
     headers: SecretStr = setting(NO_SECRET, "headers for the collector: name=value, comma-separated")
     service_name: str = setting("nflow-runtime", "name of this service in traces")
-    sample_ratio: float = setting(1.0, "part of the traces that begin here, 0 to 1; a caller's decision is kept")
+    sample_ratio: Ratio = setting(1.0, "part of the traces that begin here, 0 to 1; a caller's decision is kept")
 
 
 class Security(Section):

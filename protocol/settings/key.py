@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from protocol.configuration.written import list_written, table_written
+
 YEAR = 365.0 * 86_400
 
 
@@ -21,9 +23,16 @@ def _port_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _comma_list(value: Any) -> Any:
+def _list(value: Any) -> Any:
     """A list may come from the environment as one text."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return list_written(value) if isinstance(value, str) else value
+
+
+def _table(value: Any) -> Any:
+    """A table too."""
+    if isinstance(value, str) and (table := table_written(value)) is not None:
+        return table
+    return value
 
 
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=2**53)]
@@ -33,9 +42,10 @@ PortText = Annotated[str, BeforeValidator(_port_text), Field(pattern=r"^\d{0,5}$
 Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=YEAR)]
 Duration = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=YEAR)]
 """Of any unit; 0 has a meaning its key explains."""
+Ratio = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1)]
 UrlPath = Annotated[str, Field(pattern=r"^/")]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
-Patterns = dict[str, str]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Patterns = Annotated[dict[str, str], BeforeValidator(_table)]
 NO_SECRET = SecretStr("")
 
 

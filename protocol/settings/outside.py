@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from pydantic import ConfigDict, SecretStr
 
 from protocol.settings.key import NO_SECRET, Port, Positive, Seconds, Section, Texts, setting
@@ -67,3 +70,7 @@ class Plugin(Section):
     start_seconds: Seconds = setting(10.0, "deadline of one plugin's start, seconds")
     close_seconds: Seconds = setting(5.0, "deadline of its close, seconds")
     threads: Positive = setting(8, "threads of one plugin, for its functions that are not async")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Without the plugins' tables: secrets may be in them."""
+        return ((name, value) for name, value in super().__repr_args__() if name not in (self.model_extra or {}))

@@ -1,107 +1,118 @@
 """The whole configuration. Read here, and only here.
 
-`Settings.load` reads one TOML file and the environment over it and answers with frozen settings and start-up warnings,
-or with a BadDocument that lists every error, each with its key and where it was written. All keys nFlow parsed or
-documented are known; which of them do nothing yet, or never did, is told once each at start (`configuration.py`).
-A key written at its default says nothing and warns of nothing, so a file that lists every key is silent.
+`Settings.load` reads one file (TOML, or Flowrunner's `config.json`) and the environment over it and answers with
+frozen settings and warnings, or with a BadDocument that lists every error, each with its key and where it was written.
+From the weakest: defaults, the profile, the file, the names of the documents (`DB_HOST`, `FLOWRUNNER_…`),
+`NFLOW_SECTION_KEY`. Keys nFlow knows and never uses are told once each. No message repeats a value.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from protocol.configuration import Known, gather, idle_keys
-from protocol.errors import BadDocument, Problem
-from protocol.settings.data import Database, DatabaseNflow, PgSession, Redis, Session
-from protocol.settings.engine import (
-    Api,
-    Cors,
-    Debug,
-    Files,
-    Flows,
-    Log,
-    Monitor,
-    Otel,
-    RateLimit,
-    Security,
-    Server,
-    Store,
-    Tracker,
-    VmPool,
+from protocol.codec import loads
+from protocol.configuration import (
+    Gathered,
+    Known,
+    flowrunner_tree,
+    places,
+    printable,
+    take_flowrunner_variables,
+    take_tree,
+    take_variables,
 )
+from protocol.errors import BadDocument, Problem
+from protocol.settings.checks import contradictions
 from protocol.settings.key import Section
-from protocol.settings.legacy import Https, UnusedUrl
-from protocol.settings.outside import Ai, Mail, Outgoing, Plugin, Twilio, Url
+from protocol.settings.model import Sections
+from protocol.settings.profiles import profile_defaults
+
+MOST_BYTES: Final = 1 << 20
+"""Largest file that is read."""
 
 
-class Settings(Section):
+class Settings(Sections):
     """The whole configuration."""
-
-    server: Server = Server()
-    store: Store = Store()
-    vm_pool: VmPool = VmPool()
-    tracker: Tracker = Tracker()
-    monitor: Monitor = Monitor()
-    debug: Debug = Debug()
-    log: Log = Log()
-    otel: Otel = Otel()
-    env: dict[str, str] = Field(
-        default_factory=dict, description="what scripts see as env: names and texts", repr=False
-    )
-    url: Url = Url()
-    rate_limit: RateLimit = RateLimit()
-    cors: Cors = Cors()
-    database_nflow: DatabaseNflow = DatabaseNflow()
-    redis: Redis = Redis()
-    security: Security = Security()
-    mail: Mail = Mail()
-    twilio: Twilio = Twilio()
-    pg_session: PgSession = PgSession()
-    session: Session = Session()
-    flows: Flows = Flows()
-    files: Files = Files()
-    api: Api = Api()
-    outgoing: Outgoing = Outgoing()
-    ai: Ai = Ai()
-    plugin: Plugin = Plugin()
-    database: Database = Database()
-    mongo: UnusedUrl = UnusedUrl()
-    https_engine: Https = Https()
-    https_designer: Https = Https()
 
     @classmethod
     def load(cls, path: Path | None, env: Mapping[str, str]) -> tuple[Settings, tuple[Problem, ...]]:
-        """Settings from the file at `path` (None: no file) with `NFLOW_SECTION_KEY` of `env` over it, and warnings.
+        """Settings from the file at `path` (None: no file) with the environment over it, and warnings.
 
         Raises BadDocument with every error: its key, the reason, and the file or variable it comes from.
         """
-        text = _read(path) if path is not None else ""
-        return cls.parse(text, path.name if path is not None else "config.toml", env)
+        return cls.read(path, env).valid()
 
     @classmethod
     def parse(cls, text: str, origin: str, env: Mapping[str, str]) -> tuple[Settings, tuple[Problem, ...]]:
         """Like `load`, from the text of a file called `origin`."""
+        return cls.examine(text, origin, env).valid()
+
+    @classmethod
+    def read(cls, path: Path | None, env: Mapping[str, str]) -> Loaded:
+        """Like `load`, with everything there is to say of it. Raises BadDocument only for a file that is none."""
+        if path is None:
+            return cls.examine("", "config.toml", env)
         try:
-            tree = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise BadDocument([Problem(origin, f"not TOML: {error}")]) from None
-        except RecursionError:
-            raise BadDocument([Problem(origin, "not readable: nested too deep")]) from None
-        found = gather(tree, origin, env, known_keys())
-        problems = list(found.problems)
+            text = _text(path)
+        except OSError as error:
+            raise BadDocument([Problem(printable(str(path)), f"cannot be read: {error.strerror}")]) from None
+        except ValueError as error:
+            raise BadDocument([Problem(printable(str(path)), str(error))]) from None
+        return cls.examine(text, path.name, env)
+
+    @classmethod
+    def examine(cls, text: str, origin: str, env: Mapping[str, str]) -> Loaded:
+        """Like `parse`, with everything there is to say of it. Raises BadDocument for a text that is none."""
+        found = Gathered()
+        if origin.endswith(".json"):
+            flowrunner_tree(found, _json(text, origin), origin)
+        else:
+            take_tree(found, _toml(text, origin), _Places(text, origin), known_keys())
+        take_flowrunner_variables(found, env)
+        take_variables(found, env, known_keys(), lambda path: _text(Path(path)))
+        profile = found.tree.get("server", {}).get("profile", "")
+        for section, key, value in profile_defaults(profile if isinstance(profile, str) else "", found.tree):
+            if key not in found.tree.get(section, {}):
+                found.put(section, key, value, f"profile {profile}")
         try:
             settings = cls.model_validate(found.tree)
         except ValidationError as error:
-            problems += _problems(error, found.origins)
-        errors = [problem for problem in problems if problem.fatal]
-        if errors:
+            _note(found, error)
+            return Loaded(None, tuple(found.problems), found.origins)
+        return Loaded(settings, tuple(found.problems), found.origins).with_problems(contradictions(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a configuration turned out to be."""
+
+    settings: Settings | None
+    """None: a key has a value it cannot have."""
+    problems: tuple[Problem, ...]
+    """Errors and warnings."""
+    origins: Mapping[str, str]
+    """`section.key` → where it was written: `config.toml:7`, a variable, `profile production`. Others: the default."""
+
+    def valid(self) -> tuple[Settings, tuple[Problem, ...]]:
+        """The settings with the warnings. Raises BadDocument with every error."""
+        errors = [problem for problem in self.problems if problem.fatal]
+        if errors or self.settings is None:
             raise BadDocument(errors)
-        return settings, (*problems, *idle_keys(found, _plain(cls()), _plain(settings)))
+        return self.settings, self.problems
+
+    def with_problems(self, problems: Any) -> Loaded:
+        """With further problems (an iterable of Problem), each told where its key was written."""
+        return replace(self, problems=(*self.problems, *map(self._located, problems)))
+
+    def _located(self, problem: Problem) -> Problem:
+        origin = self.origins.get(".".join(problem.path.split(".")[:2]))
+        return replace(problem, message=f"{problem.message} (from {origin})") if origin else problem
 
 
 def known_keys() -> Known:
@@ -119,32 +130,53 @@ def _section(name: str) -> type[Section] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
-    """Section → key as written → value; for comparing, so secrets are compared and never shown."""
-    plain: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, Section):
-            fields = type(value).model_fields.items()
-            value = {field.alias or inner: getattr(value, inner) for inner, field in fields}
-        plain[name] = value
-    return plain
+class _Places:
+    """Where a name of the file is written: the file and, as far as it can be found, the line."""
+
+    def __init__(self, text: str, origin: str) -> None:
+        self._text = text
+        self._origin = origin
+        self._lines: dict[tuple[str, ...], int] | None = None
+
+    def __call__(self, *names: str) -> str:
+        if self._lines is None:
+            self._lines = places(self._text)
+        line = self._lines.get(names)
+        return self._origin if line is None else f"{self._origin}:{line}"
 
 
-def _read(path: Path) -> str:
+def _text(path: Path) -> str:
+    """Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError("larger than 1 MiB")
     try:
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise BadDocument([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadDocument([Problem(str(path), f"not UTF-8 at byte {error.start}")]) from None
+        raise ValueError(f"not UTF-8 at byte {error.start}") from None
 
 
-def _problems(error: ValidationError, origins: Mapping[str, str]) -> list[Problem]:
-    problems = []
+def _toml(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadDocument([Problem(origin, f"not TOML: {error}")]) from None
+    except ValueError:  # of Python's own, for a number of thousands of digits
+        raise BadDocument([Problem(origin, "not TOML: a number is too large")]) from None
+    except RecursionError:
+        raise BadDocument([Problem(origin, "not readable: nested too deep")]) from None
+
+
+def _json(text: str, origin: str) -> dict[str, Any]:
+    tree = loads(text, origin)
+    if not isinstance(tree, dict):
+        raise BadDocument([Problem(origin, "must be an object, as Flowrunner's config.json is")])
+    return tree
+
+
+def _note(found: Gathered, error: ValidationError) -> None:
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        steps = [str(step) for step in fault["loc"]]
-        origin = origins.get(".".join(steps[:2]), "")
-        message = fault["msg"].removeprefix("Value error, ")
-        problems.append(Problem(".".join(steps), f"{message} (from {origin})" if origin else message))
-    return problems
+        steps = [printable(str(step)) for step in fault["loc"]]
+        origin = found.origins.get(".".join(map(str, fault["loc"][:2])), "")
+        found.complain(".".join(steps), fault["msg"].removeprefix("Value error, "), origin)

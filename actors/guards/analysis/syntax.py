@@ -1,0 +1,99 @@
+"""JavaScript text in, syntax tree out. The owner of tree-sitter.
+
+Its traps, and what is done about them: `parse` releases the GIL but recurses in C, once for each level of nesting
+(`{a:` 87 000 times overflows 8 MiB and ends the process), so all but short texts are parsed on a thread with a stack
+for the deepest text of MAX_BYTES; `Node.parent` searches from the root, so nothing here uses it, and a cursor goes up
+instead; a node's text is bytes and its positions count bytes. Texts need not be whole: what cannot be read is an
+`ERROR` node, and a `return` or `await` outside of a function is read as what it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import tree_sitter
+import tree_sitter_javascript
+
+Node = tree_sitter.Node
+Cursor = tree_sitter.TreeCursor
+
+MAX_BYTES: Final = 256 << 10
+"""Longer texts are not parsed."""
+_SHALLOW_BYTES: Final = 4 << 10
+"""Texts that cannot nest deeply enough to need more than an ordinary stack."""
+_STACK_BYTES: Final = 256 << 20
+"""Address space, of which only what is touched costs memory: 1 KiB for each byte of the longest text."""
+_LANGUAGE: Final = tree_sitter.Language(tree_sitter_javascript.language())
+
+
+def encode(source: str) -> bytes:
+    """The bytes that are parsed: one `?` for each half of a surrogate pair, so characters can still be counted."""
+    return source.encode("utf-8", "replace")
+
+
+def parse(text: bytes) -> Node:
+    """The root of the tree. At most MAX_BYTES."""
+    parser = tree_sitter.Parser(_LANGUAGE)
+    if len(text) <= _SHALLOW_BYTES:
+        return parser.parse(text).root_node
+    trees: list[tree_sitter.Tree] = []
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        thread = threading.Thread(target=lambda: trees.append(parser.parse(text)), name="parse-javascript")
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return trees[0].root_node
+
+
+def written(node: Node) -> str:
+    """A node's text."""
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def name_of(node: Node) -> str:
+    """The name an identifier stands for, its escapes read (`ev\\u0061l` is eval)."""
+    text = written(node)
+    return unescape(text) if "\\" in text else text
+
+
+def unescape(text: str) -> str:
+    """The inside of a string, template or identifier with its escapes read. What is no escape stays."""
+    pieces = text.split("\\")
+    read = [pieces[0]]
+    skip = False
+    for piece in pieces[1:]:
+        if skip:  # behind an escaped backslash
+            read.append(piece)
+            skip = False
+        elif not piece:
+            read.append("\\")
+            skip = True
+        else:
+            read.append(_escape(piece))
+    return "".join(read)
+
+
+_SINGLE: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
+
+
+def _escape(piece: str) -> str:
+    """`piece` begins behind the backslash."""
+    for digits, rest in _numbered(piece):
+        try:
+            return chr(int(digits, 16)) + rest
+        except (ValueError, OverflowError):
+            return piece
+    return _SINGLE.get(piece[0], piece[0]) + piece[1:]
+
+
+def _numbered(piece: str) -> list[tuple[str, str]]:
+    """The hexadecimal digits of an escape by number, and what follows; empty for other escapes."""
+    if piece.startswith("u{") and "}" in piece:
+        digits, _, rest = piece[2:].partition("}")
+        return [(digits[:8], rest)]
+    if piece[0] == "u":
+        return [(piece[1:5], piece[5:])]
+    return [(piece[1:3], piece[3:])] if piece[0] == "x" else []

@@ -1,0 +1,189 @@
+"""One client's connection: what may come in on it, how fast, and how it is told that it was not understood.
+
+Invariant: a head is bounded as a whole and by its lines; a request that cannot be read is answered in our words and
+its connection closed; requests sent in one go are parsed one by one, so the answer to one that cannot be read is never
+taken for the answer to the one before. Who takes nothing of an answer is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import _ErrInfo
+
+from gateway.armour.incoming import Incoming
+
+HEAD_END: Final = b"\r\n\r\n"
+MOST_HEADERS: Final = 128
+SLOWEST_READER: Final = 1024
+"""Bytes per second that a client must take of an answer, on average over a deadline."""
+
+Unreadable = Callable[[Incoming, Exception], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of one connection, and how many there may be."""
+
+    head_bytes: int = 32 << 10
+    connections: int = 10_000
+    write_seconds: float = 30.0
+    """A client that takes less of its answer than `SLOWEST_READER` for so long is gone."""
+
+
+class HeadTooLargeError(BadHttpMessage):
+    """The head of a request is larger than allowed."""
+
+
+class Connections(web.Server):
+    """All connections of one server."""
+
+    def __init__(self, handler: Any, unreadable: Unreadable, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(handler, handler_cancellation=True, **options)
+        self.unreadable = unreadable
+        self.limits = limits
+        self.refused = 0
+        """Connections closed at once because there were too many."""
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Connection(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_body", "_deaf", "_end", "_head", "_left", "_limits", "_server", "_watch")
+
+    def __init__(self, server: Connections, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        self._limits = server.limits
+        self._body: StreamReader = EMPTY_PAYLOAD
+        """Of the last request whose head was read."""
+        self._head = 0
+        """Bytes of a head that is not complete yet."""
+        self._end = b""
+        """Its last bytes."""
+        self._deaf = False
+        """Nothing more is read; what came before is answered."""
+        self._watch: asyncio.TimerHandle | None = None
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it at once where there are too many."""
+        if len(self._server._connections) >= self._limits.connections:
+            self._server.refused += 1
+            self._manager = None  # it was never one of the server's
+            cast("asyncio.Transport", transport).abort()
+            return
+        super().connection_made(transport)
+        # Resumed only when all is out, so that a reader who stops within the last bytes is watched too.
+        cast("asyncio.Transport", transport).set_write_buffer_limits(high=64 << 10, low=0)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone."""
+        self._unwatch()
+        super().connection_lost(error)
+
+    # --- what comes in ---
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come: heads are handed on one by one, bodies as they are."""
+        if self._deaf:
+            return
+        while data and self._body.is_eof():
+            if not self._head:
+                cut = data.find(HEAD_END) + 4
+            else:
+                cut = (self._end + data).find(HEAD_END) + 4
+                cut = cut - len(self._end) if cut > 3 else 3
+            if cut == 3:
+                self._head += len(data)
+                self._end = (self._end + data)[-3:]
+            else:
+                self._head += cut
+            if self._head > self._limits.head_bytes:
+                self._refuse(HeadTooLargeError(f"the head is larger than {self._limits.head_bytes} bytes"))
+                return
+            if cut == 3:
+                break
+            self._head, self._end = 0, b""
+            count = self._request_count
+            if cut == len(data):
+                super().data_received(data)
+                self._remember(count)
+                return
+            super().data_received(data[:cut])
+            data = data[cut:]
+            if not self._remember(count):
+                break
+        super().data_received(data)
+
+    def _remember(self, count: int) -> bool:
+        """Keep the body of the request that has just come; False: none has."""
+        if self._request_count == count:
+            return False
+        if self._messages:
+            self._body = self._messages[-1][1]
+        return True
+
+    def _refuse(self, error: BadHttpMessage) -> None:
+        """Go on as after what the parser cannot read."""
+        if self._force_close or self._close:
+            return
+        self._request_count += 1
+        self._messages.append((_ErrInfo(status=error.code, exc=error, message=error.message), EMPTY_PAYLOAD))
+        self._deaf = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _make_error_handler(self, err_info: Any) -> Callable[[Any], Awaitable[web.StreamResponse]]:
+        async def handler(request: Any) -> web.StreamResponse:
+            return await self._server.unreadable(request, err_info.exc)
+
+        return handler
+
+    # --- what goes out ---
+
+    def pause_writing(self) -> None:
+        """The client does not keep up."""
+        super().pause_writing()
+        if self._watch is None and self.transport is not None:
+            self._left = self.transport.get_write_buffer_size()
+            self._watch = self._loop.call_later(self._limits.write_seconds, self._look)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._unwatch()
+        super().resume_writing()
+
+    def _look(self) -> None:
+        """Has it taken anything since the last look?"""
+        self._watch = None
+        transport = self.transport
+        if transport is None:
+            return
+        left, before, seconds = transport.get_write_buffer_size(), self._left, self._limits.write_seconds
+        if left > before - SLOWEST_READER * seconds:
+            transport.abort()
+            return
+        self._left = left
+        self._watch = self._loop.call_later(seconds, self._look)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+
+def status_of(error: Exception) -> int:
+    """What a request that cannot be read is answered."""
+    if isinstance(error, HeadTooLargeError | LineTooLong) or "Too many headers" in str(error):
+        return 431
+    return 400

@@ -1,0 +1,42 @@
+"""The gateway's armour from the settings. Raises BadDocument with the key's path for what cannot be."""
+
+from __future__ import annotations
+
+from actors.sandbox.pool import PoolFigures
+from gateway.armour.answer_headers import AnswerHeaders, security_lines
+from gateway.armour.armour import Armour
+from gateway.armour.certificate import Certificate
+from gateway.armour.cors import Cors, CorsSettings
+from gateway.armour.inflight import InFlight
+from gateway.armour.shedding import Shedding
+from protocol.errors import BadDocument, Problem
+from protocol.settings import Settings
+
+
+def make_armour(settings: Settings, pool: PoolFigures, *, listen: bool) -> Armour:
+    """`pool`: tells how long a script would wait."""
+    server, given = settings.server, settings.cors
+    problems = []
+    if bool(server.tls_cert) != bool(server.tls_key):
+        problems.append(Problem("server.tls_key", "tls_cert and tls_key belong together: give both, or neither"))
+    if server.max_inflight_mb < server.max_body_mb:
+        problems.append(Problem("server.max_inflight_mb", "must be max_body_mb at least"))
+    if problems:
+        raise BadDocument(problems)
+    rules = CorsSettings(
+        given.allowed_origins, given.allowed_methods, given.allowed_headers, given.exposed_headers,
+        given.allow_credentials, given.max_age,
+    )  # fmt: skip
+    cors = Cors(rules) if rules.allowed_origins else None
+    lines = security_lines(wanted=server.security_headers, tls=listen and bool(server.tls_cert))
+    return Armour(
+        InFlight(server.max_inflight_mb << 20), AnswerHeaders(lines, cors), cors, Shedding(pool, server.wait_seconds)
+    )
+
+
+def make_certificate(settings: Settings) -> Certificate | None:
+    """None: the server speaks plain HTTP. Raises UnusableCertificate."""
+    server = settings.server
+    if not server.tls_cert:
+        return None
+    return Certificate(server.tls_cert, server.tls_key, server.tls_key_password.get_secret_value())
