@@ -109,7 +109,7 @@ class Reception:
         visit = request.visit = Visit(monotonic(), "", "")
         visit.id = self._id_of(None)
         visit.status = status_of(error)
-        self._figures.answered(visit.status, workflow=False, seconds=0.0)
+        self._figures.answered(visit, 0.0)
         self._log.info("bad request", id=visit.id, status=visit.status, reason=one_line(error))
         response = error_response(statuses.plain(visit.status, f"the request cannot be read: {one_line(error)}"))
         response.force_close()
