@@ -7,8 +7,7 @@ stands in `gateway/statuses.py`. Error bodies are `{"code", "message"}`, with `"
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gateway import statuses
@@ -59,7 +58,7 @@ class Call:
     body: bytes = b""
     token: Shown = NOBODY_SHOWN
     """What the caller's bearer token was."""
-    words: Mapping[str, str] = MappingProxyType({})
+    words: Mapping[str, str] = field(default_factory=dict)
     """The route's query parameters that are words."""
 
     def json(self) -> Any:
