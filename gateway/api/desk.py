@@ -22,15 +22,15 @@ from gateway.translate import parse_query
 from gateway.visit import Visit
 from protocol.errors import BadDocument, NflowError, Problem
 
-
 _NO_STORE: Final = ("Cache-Control", "no-store")
 
 
 class DebugDoor(Protocol):
     """Who is let in to the debug endpoints."""
 
-    def check(self, headers: Mapping[str, str], query: str, remote: str) -> None:
-        """Let the caller in, or raise ApiError. `remote`: socket address of the peer, `host:port`."""
+    def check(self, headers: Mapping[str, str], query: str, remote: str, what: str) -> None:
+        """Let the caller in, or raise ApiError. `remote`: socket address of the peer, `host:port`; `what`: the method
+        and path of the endpoint."""
 
 
 class Desk:
@@ -75,7 +75,9 @@ class Desk:
         if route.auth is not Auth.DEBUG:
             shown = await self._bearers.check(route.auth, request.headers.get("Authorization", ""))
         elif self._debug is not None:
-            self._debug.check(request.headers, query_string, peer(request))
+            self._debug.check(request.headers, query_string, peer(request), f"{route.method} {route.path}")
+        else:
+            raise ApiError(403, "nobody is let in")
         numbers, words = _parameters(route, query_string)
         body = b""
         if route.body is not None and request.body_exists:

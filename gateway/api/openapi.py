@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.api.call import ApiAnswer, Call
+from gateway.api.call import JSON, ApiAnswer, Call
 from gateway.api.plugins import CALL_PLUGIN
-from gateway.api.schemas import SCHEMAS, ref
+from gateway.api.schemas import SCHEMAS, TEXT, a_list, an_object, ref
 from gateway.api.table import REST, Auth, Route
 from gateway.version import VERSION
 from protocol.plugins import ActionInfo
@@ -33,9 +33,15 @@ _REASONS: Final = {
     409: "It cannot be done as things stand, or the id could mean several things",
     413: "The body is too large",
     415: "The body must be JSON and say so",
+    429: "Too many requests: see Retry-After",
     500: "The workflow failed",
     502: "The plugin failed",
     503: "No room now, or something needed is out of reach: see Retry-After",
+}
+_DEBUG_REASONS: Final = {
+    401: "The debug token is missing or wrong",
+    403: "Your address is not let in",
+    429: "Too many wrong tokens, or too many requests: see Retry-After",
 }
 _TAGS: Final = {
     "workflows": "Run workflows. Every workflow can also be asked at its own path.",
@@ -43,8 +49,30 @@ _TAGS: Final = {
     "processes": "Runs under way and suspended ones.",
     "plugins": "What plugins offer over HTTP.",
     "monitoring": "For operators and their machines.",
+    "debug": "What the runtime looks like from inside. Errors are `{error}`; nothing may be kept.",
     "documentation": "This description.",
 }
+
+
+_SCHEMES: Final = {
+    Auth.EXECUTION.value: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An active, unexpired token of `api_tokens`, or the admin's.",
+    },
+    Auth.ADMIN.value: {"type": "http", "scheme": "bearer", "description": "`[api] admin_token`."},
+    Auth.SESSION.value: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "nflow_session",
+        "description": "The session cookie, by its configured name.",
+    },
+    "debugToken": {"type": "apiKey", "in": "header", "name": "X-Debug-Token", "description": "`[debug] auth_token`."},
+    "debugBearer": {"type": "http", "scheme": "bearer", "description": "`[debug] auth_token`."},
+    "debugQuery": {"type": "apiKey", "in": "query", "name": "debug_token", "description": "`[debug] auth_token`."},
+}
+_DEBUG_SCHEMES: Final = ("debugToken", "debugBearer", "debugQuery")
+_DEBUG_ERROR: Final = an_object({"error": TEXT}, problems=a_list(ref("Problem")))
 
 
 class Documentation:
@@ -123,18 +151,7 @@ def described(routes: Sequence[Route], base: str = "", actions: Sequence[ActionI
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
-                Auth.EXECUTION.value: {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An active, unexpired token of `api_tokens`, or the admin's.",
-                },
-                Auth.ADMIN.value: {"type": "http", "scheme": "bearer", "description": "`[api] admin_token`."},
-                Auth.SESSION.value: {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": "nflow_session",
-                    "description": "The session cookie, by its configured name.",
-                },
+                name: scheme for name, scheme in _SCHEMES.items() if any(name in _schemes(route) for route in routes)
             },
         },
     }
@@ -148,14 +165,30 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {str(status): _answer(route, *told) for status, told in sorted(route.answers.items())},
     }
     for status in sorted(route.errors):
-        schema = "ExecutionResult" if route.name == "executeWorkflow" else "Error"
-        operation["responses"].setdefault(str(status), _json(_REASONS[status], ref(schema)))
+        operation["responses"].setdefault(str(status), _refusal(route, status))
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
-    operation["security"] = [{route.auth.value: []}] if route.auth is not Auth.NOBODY_ASKED else []
+    operation["security"] = [{scheme: []} for scheme in _schemes(route)]
     return operation
+
+
+def _schemes(route: Route) -> Sequence[str]:
+    """Any of these lets the caller in."""
+    match route.auth:
+        case Auth.NOBODY_ASKED:
+            return ()
+        case Auth.DEBUG:
+            return _DEBUG_SCHEMES
+        case auth:
+            return (auth.value,)
+
+
+def _refusal(route: Route, status: int) -> dict[str, Any]:
+    if route.auth is Auth.DEBUG:
+        return _json(_DEBUG_REASONS.get(status, _REASONS[status]), _DEBUG_ERROR)
+    return _json(_REASONS[status], ref("ExecutionResult" if route.name == "executeWorkflow" else "Error"))
 
 
 def _action(call: Route, action: ActionInfo) -> dict[str, Any]:
@@ -188,17 +221,23 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         if segment.startswith("{")
     ]
     for query in route.query:
-        schema = {"type": "integer", "minimum": 0, "maximum": query.most, "default": query.default}
+        schema: Any = {"type": "integer", "minimum": query.least, "maximum": query.most, "default": query.default}
         parameters.append({"name": query.name, "in": "query", "description": query.text, "schema": schema})
+    for choice in route.choices:
+        schema = {"type": "string", "enum": list(choice.words), "default": choice.words[0]}
+        parameters.append({"name": choice.name, "in": "query", "description": choice.text, "schema": schema})
     return parameters
 
 
 def _answer(route: Route, text: str, schema: Any) -> dict[str, Any]:
-    if schema is None:
-        return {"description": text, "content": {route.media: {}}} if route.media != "application/json" else {
-            "description": text
-        }  # fmt: skip
-    return _json(text, _schema(schema))
+    answer: dict[str, Any] = {"description": text}
+    if schema is not None:
+        answer = _json(text, _schema(schema))
+    elif route.media != JSON:
+        answer["content"] = {route.media: {}}
+    for media in route.other_media:
+        answer["content"][media] = {}
+    return answer
 
 
 def _json(text: str, schema: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -20,7 +21,7 @@ from protocol.errors import BadDocument, Problem
 
 HEADER: Final = "X-Debug-Token"
 PARAMETER: Final = "debug_token"
-NO_TOKEN: Final = "Invalid or missing debug token"
+_NOT_SHOWN: Final = "Invalid or missing debug token"
 _MOST_WRONG: Final = 10
 """Wrong tokens of one address within a window; then it is not listened to until the window is over."""
 _WINDOW_SECONDS: Final = 60.0
@@ -36,10 +37,11 @@ class DebugAccess:
     __slots__ = ("_digest", "_networks", "_now", "_refused", "_wrong")
 
     def __init__(
-        self, token: str, allowed: str, now: Callable[[], float], refused: Callable[[str, str], None]
+        self, token: str, allowed: str, now: Callable[[], float], refused: Callable[[str, str, str], None]
     ) -> None:
         """`allowed`: addresses and networks, comma-separated; empty: all. `now`: seconds of a steady clock. `refused`
-        hears (address, why) of everybody who is turned away. Raises BadDocument for an address that is none."""
+        hears (address, what was asked for, why) of everybody who is turned away. Raises BadDocument for an address
+        that is none."""
         self._digest = _digest(token) if token else b""
         self._networks = _networks(allowed)
         self._now = now
@@ -47,37 +49,39 @@ class DebugAccess:
         self._wrong: dict[Address | None, tuple[int, float]] = {}
         """Address → wrong tokens, and when its window is over; the oldest first."""
 
-    def check(self, headers: Mapping[str, str], query: str, remote: str) -> None:
+    def check(self, headers: Mapping[str, str], query: str, remote: str, what: str) -> None:
         """Let the caller in, or raise ApiError: 401, 403, or 429 for who has guessed too often."""
         text = remote.rpartition(":")[0].strip("[]")
         address = _parsed(text)
+        try:
+            self._check(headers, query, address, text)
+        except ApiError as error:
+            self._refused(text, what, str(error))
+            raise
+
+    def _check(self, headers: Mapping[str, str], query: str, address: Address | None, text: str) -> None:
         here = address is not None and address.is_loopback
         if self._digest:
+            # Not slowed down here: who is on this machine reads its configuration, and behind a proxy on it one who
+            # guesses would lock everybody out.
             self._check_token(headers, query, address, slow=not here)
         elif not here or not _from_here(headers):
-            raise self._turned_away(403, f"IP {text or 'unknown'} not allowed", text)
+            raise ApiError(403, f"IP {text or 'unknown'} not allowed")
         if self._networks and not (address and any(address in network for network in self._networks)):
-            raise self._turned_away(403, f"IP {text or 'unknown'} not allowed", text)
+            raise ApiError(403, f"IP {text or 'unknown'} not allowed")
 
     def _check_token(self, headers: Mapping[str, str], query: str, address: Address | None, *, slow: bool) -> None:
-        # Not slowed down here: who is on this machine reads its configuration, and behind a proxy on it one who
-        # guesses would lock everybody out.
         if slow:
-            self._listen_to(address)
+            count, until = self._wrong.get(address, (0, 0.0))
+            left = until - self._now()
+            if count >= _MOST_WRONG and left > 0:
+                raise ApiError(429, "Too many wrong debug tokens", (("Retry-After", str(math.ceil(left))),))
         shown = _shown(headers, query)
         if shown and hmac.compare_digest(_digest(shown), self._digest):
             return
         if shown and slow:
             self._count(address)
-        raise self._turned_away(401, NO_TOKEN, str(address or ""))
-
-    def _listen_to(self, address: Address | None) -> None:
-        count, until = self._wrong.get(address, (0, 0.0))
-        left = until - self._now()
-        if count >= _MOST_WRONG and left > 0:
-            error = self._turned_away(429, "Too many wrong debug tokens", str(address or ""))
-            error.headers = (("Retry-After", str(int(left) + 1)),)
-            raise error
+        raise ApiError(401, _NOT_SHOWN)
 
     def _count(self, address: Address | None) -> None:
         now = self._now()
@@ -85,10 +89,6 @@ class DebugAccess:
         self._wrong[address] = (count + 1, until) if until > now else (1, now + _WINDOW_SECONDS)
         if len(self._wrong) > _MOST_ADDRESSES:
             del self._wrong[next(iter(self._wrong))]
-
-    def _turned_away(self, status: int, why: str, address: str) -> ApiError:
-        self._refused(address, why)
-        return ApiError(status, why)
 
 
 def _shown(headers: Mapping[str, str], query: str) -> str:
