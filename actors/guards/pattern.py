@@ -6,8 +6,8 @@ the memory of one pattern is bounded, and no text can make it raise, lone surrog
 characters of the text as given.
 
 The price: no look-around and no back-references. A pattern that matches the empty text is refused: it would be found
-everywhere. Which of many patterns occur at all, a `PatternSet` says in one pass; who has UTF-8 already asks for `spans`. Pure functions; the owner of `re2`. Patterns
-may be shared between threads.
+everywhere. Which of many patterns occur at all a `PatternSet` says in one pass; who has UTF-8 already asks for `spans`.
+Pure functions; the owner of `re2`. Patterns may be shared between threads.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ jwt, private_key, password, access_token, what is named like a secret, email, ss
 custom patterns. A kind sees what those before it left. What is masked becomes `[REDACTED:kind]`, `[REDACTED]`,
 `[kind:****]` or `****`, as the options say.
 
-Invariants: never raises; linear in the text, at most a millisecond for 10 kB of the worst (`MOST_FINDINGS`); a text with
+Invariants: never raises; linear in the text, less than a millisecond for 10 kB of the worst (`FINDINGS`); a text with
 nothing to mask costs one pass. Deliberately unlike Go: ten digits that begin with 0 or 1 are no phone number (unix
 timestamps), a card number begins with 2 to 6, a JWT with `ey` (dotted names of modules are none), and digits behind a
 decimal point are neither. Pure; may be shared between threads.
@@ -13,18 +13,25 @@ decimal point are neither. Pure; may be shared between threads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
-from actors.guards.pattern import Pattern, PatternSet, compile, literals
+from actors.guards import pattern
+from actors.guards.pattern import Pattern, PatternSet, literals
 from actors.guards.redaction import names_a_secret
 from protocol.errors import BadDocument, Problem
 
 SHORTEST_SECRET: Final = 6
 """Characters of a configured secret that is masked wherever it appears; shorter ones would mask words."""
-MOST_FINDINGS: Final = 300
-"""Of one kind in one text; the rest of such a text is masked as a whole."""
+LONGEST_SECRET: Final = 500
+SHORTEST_LINE: Final = 16
+"""Of a longer secret, lines shorter than this are not masked by themselves."""
+FINDINGS: Final = 100
+"""In one text, of all kinds together, or one for each `BYTES_PER_FINDING`; the rest is masked as a whole."""
+BYTES_PER_FINDING: Final = 100
 
 _QUOTED: Final = r"""\\*"(?:[^"\\]|\\.)*"|\\*'(?:[^'\\]|\\.)*\'"""
 _SEPARATOR: Final = r"""\\*["']?\s*[:=]\s*"""
@@ -32,11 +39,11 @@ _WORDS: Final = (
     r"passw|passphrase|pass[_\-.](?:word|phrase|code)|pwd|secret|authorization|api[_\-. ]?key|private[_\-. ]?key|cookie"
     r"|credential|contrase|clave"
 )
-_TOKEN: Final = r"token(?:[_\-.][\w.\-]*)?"
+_TOKEN: Final = r"token(?:[_\-.][\w.\-]*)?"  # noqa: S105 a pattern
 _NAME: Final = rf"(?:[\w.\-]*(?:(?:{_WORDS})[\w.\-]*|{_TOKEN}))"
 
 SECRET_KINDS: Final[Mapping[str, str]] = {
-    "url_password": r"[a-z][a-z0-9+.\-]*://[^\s:/?#@\"<>]*:([^\s/?#\"<>]*)@|\b[\w.\-]+:([^\s:/@\"'<>]+)@(?:tcp|unix)\(",
+    "url_password": r"[a-z][a-z0-9+.\-]*://[^\s:/?#@\"<>]*:([^\s/?#\"<>]*)@|\b[\w.\-]+:([^\s/@\"'<>]+)@(?:tcp|unix)\(",
     "api_key": r"\b(?:api[_\-]?key|access[_\-]?token|auth[_\-]?token)" + _SEPARATOR + r"\\*[\"']?[a-z0-9_\-]{16,}",
     "jwt": r"(?-i:\bey[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]*)",
     "private_key": r"(?s:-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z))",
@@ -85,7 +92,7 @@ class Sanitizer:
 
     __slots__ = ("_labels", "_marks", "_mask", "_patterns", "_preserve", "_secret", "_set", "_show")
 
-    def __init__(self, settings: SanitizerSettings = SanitizerSettings()) -> None:  # noqa: B008 a frozen value
+    def __init__(self, settings: SanitizerSettings = SanitizerSettings()) -> None:
         """Raises BadDocument for a kind nobody knows, a masking character that is none, or a bad custom pattern."""
         self._preserve = settings.preserve_length
         self._show = settings.show_type
@@ -93,7 +100,7 @@ class Sanitizer:
         if len(self._mask) != 1 or not self._mask.isprintable():
             raise BadDocument([Problem("security.log_masking_char", "must be one character")])
         named = list(_chosen(settings))
-        self._patterns = tuple(pattern for _, pattern in named)
+        self._patterns = tuple(each for _, each in named)
         self._set = PatternSet(self._patterns)
         self._labels = tuple(_LABELS.get(name, name) for name, _ in named)
         self._marks = (b"[REDACTED", *(f"[{label}:{self._mask}".encode() for label in {*self._labels, "secret"}))
@@ -107,8 +114,10 @@ class Sanitizer:
 
     def data(self, text: bytes) -> bytes:
         """The same for UTF-8. Answers the argument itself when there is nothing to mask."""
-        for index in self._set.found(text):
-            text = self._masked(index, text)
+        found = self._set.found(text)
+        left = max(FINDINGS, len(text) // BYTES_PER_FINDING) if found else 0
+        for index in found:
+            text, left = self._masked(index, text, left)
         return text
 
     def may_mask(self, text: bytes) -> bool:
@@ -123,21 +132,22 @@ class Sanitizer:
             return self._secret
         return self.text(value) if isinstance(value, str) else value
 
-    def _masked(self, index: int, text: bytes) -> bytes:
-        label = self._labels[index]
+    def _masked(self, index: int, text: bytes, left: int) -> tuple[bytes, int]:
+        """The text without this kind, and how many findings are left to it then."""
+        label, marks = self._labels[index], self._marks
         pieces: list[bytes] = []
-        end = findings = 0
+        end = 0
         for start, stop in self._patterns[index].spans(text):
-            if text.startswith(self._marks, start):  # by a kind before this one, or by an earlier pass
+            if text.startswith(marks, start):  # by a kind before this one, or by an earlier pass
                 continue
-            findings += 1
-            if findings > MOST_FINDINGS:
+            left -= 1
+            if left < 0:
                 stop = len(text)
             pieces += (text[end:start], self._label(label, len(text[start:stop].decode("utf-8", "replace"))).encode())
             end = stop
-            if stop == len(text):
+            if left < 0:
                 break
-        return b"".join(pieces) + text[end:] if pieces else text
+        return (b"".join(pieces) + text[end:] if pieces else text), left
 
     def _label(self, name: str, characters: int) -> str:
         """What stands for a masked text of so many characters."""
@@ -158,6 +168,21 @@ def _chosen(settings: SanitizerSettings) -> Iterable[tuple[str, Pattern]]:
         yield "configured", literals(secrets)
     for kind, text in KINDS.items():
         if kind in settings.kinds:
-            yield kind, compile(_PATH, text, ignore_case=True)
+            yield kind, pattern.compile(_PATH, text, ignore_case=True)
     for name, text in settings.custom.items():
-        yield name, compile(f"security.log_custom_patterns.{name}", text)
+        yield name, pattern.compile(f"security.log_custom_patterns.{name}", text)
+
+
+def _forms(secret: str) -> Iterable[str]:
+    """How a secret may be written inside other text. Of a long one (a key's PEM) each line counts by itself."""
+    if len(secret) > LONGEST_SECRET:
+        for line in secret.split():
+            for start in range(0, len(line), LONGEST_SECRET):
+                if len(piece := line[start : start + LONGEST_SECRET]) >= SHORTEST_LINE:
+                    yield piece
+        return
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
