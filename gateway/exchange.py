@@ -153,7 +153,7 @@ class Exchanges:
 
     async def run(self, start: StartProcess, slot: ReplySlot[Reply], then: Callable[[Reply], Awaitable[T]]) -> T:
         """Begin a run that replies to `slot`, and return what `then` makes of the reply. Raises Overloaded."""
-        refusal = self._shedding.look(monotonic()) if self._shedding is not None else None
+        refusal = self._shedding.look(start.flow, monotonic()) if self._shedding is not None else None
         if refusal is not None:
             raise refusal
         process = self._admission.start(start)

@@ -15,7 +15,7 @@ from typing import Any
 
 from actors.kernel import Actor, ChildSpec, Intensity
 from actors.sandbox.breaker import Breakers
-from actors.sandbox.seating import Seat, Seating
+from actors.sandbox.seating import Pace, Seat, Seating
 from protocol.errors import Overloaded, RunCancelled
 from protocol.lifecycle import Down
 from protocol.refs import Ref
@@ -92,12 +92,14 @@ class Pool(Actor[Any]):
         self._waiting: deque[tuple[float, RunScript]] = deque()
         self._cancelled: set[int] = set()
         self._breakers = Breakers()
+        self._pace = Pace()
         self._looking = False
         self._named = 0
 
     def started(self) -> None:
         """Fork the sandboxes that should be there before the first request."""
         self.context.system.register("pool", self.context.ref)
+        self._figures.delay = self._figures.pace = 0.0
         self._figures.read = self.state
         self._figures.breakers = self._breakers.not_closed
         for _ in range(min(self._settings.preload_size, self._settings.max_size)):
@@ -205,6 +207,7 @@ class Pool(Actor[Any]):
         if script is not None and len(self._breakers):
             self._breakers.success(script.tenant, script.flow)
         if self._waiting:
+            self._pace.freed(self.context.now())
             self._serve()
 
     def _lost(self, message: RunLost) -> None:
@@ -241,7 +244,7 @@ class Pool(Actor[Any]):
             self._waiting.remove(waiter)
 
     def _refuse(self, script: RunScript, why: str) -> None:
-        wait = 1.0 + len(self._waiting) / (100 * max(1, self._settings.max_size))
+        wait = max(1.0, self._figures.delay)
         script.reply_to.tell(ScriptFailed(script.run, Overloaded(why, retry_after=wait)))
 
     # --- sandboxes ---
@@ -278,6 +281,8 @@ class Pool(Actor[Any]):
     def _watch_queue(self) -> None:
         if not self._looking:
             self._looking = True
+            if not self._figures.pace:
+                self._pace.begin(self.context.now())
             self.context.after(self._settings.grow_after_seconds, _Look())
 
     def _look(self) -> None:
@@ -287,6 +292,7 @@ class Pool(Actor[Any]):
             script = self._waiting.popleft()[1]
             size = settings.max_size
             self._refuse(script, f"no sandbox was free for {settings.wait_seconds:g} s (vm_pool.max_size = {size})")
+        self._foresee(now)
         if not self._waiting:
             return
         if self._waiting[0][0] <= now - settings.grow_after_seconds:
@@ -294,6 +300,12 @@ class Pool(Actor[Any]):
                 self._grow()
         self._serve()
         self._watch_queue()
+
+    def _foresee(self, now: float) -> None:
+        """Tell how long a script that comes now would wait."""
+        figures, waiting = self._figures, len(self._waiting)
+        figures.pace = self._pace.seconds(len(self._seating.seats), now) if waiting else 0.0
+        figures.delay = (waiting + 1) * figures.pace
 
     def _growth(self, now: float) -> int:
         """How many sandboxes would help those who wait. One that has been busy for long waits for a host call, or has

@@ -1,4 +1,4 @@
-"""Which sandbox takes which script: the pool's state and choices, without actors or time.
+"""Which sandbox takes which script, and how soon one is free: the state and choices of a pool, without actors or time.
 
 Invariant: every seat is either idle, or has a run, or is being started; a run is at one seat at most, and a sandbox
 serves one tenant for life. The choice goes to the most recently used seat that already holds the flow, then to one of
@@ -7,8 +7,9 @@ the tenant, then to one that has served nobody yet.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from protocol.refs import Ref
 from protocol.sandbox import RunScript
@@ -125,3 +126,35 @@ class Seating:
     def idle_longer_than(self, since: float) -> Iterable[Seat]:
         """Idle seats not used after `since`."""
         return [seat for seat in self.idle if seat.idle_since <= since]
+
+
+_REMEMBERED: Final = 128
+
+
+class Pace:
+    """How fast sandboxes become free while scripts wait for one: a queue is worked off at this pace.
+
+    Until the first are free there is nothing to go by; the longer that lasts, the longer a lease is taken to be.
+    """
+
+    __slots__ = ("_freed",)
+
+    def __init__(self) -> None:
+        self._freed: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def begin(self, now: float) -> None:
+        """The first script waits."""
+        self._freed.clear()
+        self._freed.append(now)
+
+    def freed(self, now: float) -> None:
+        """A sandbox has become free, and somebody waits for it."""
+        self._freed.append(now)
+
+    def seconds(self, seats: int, now: float) -> float:
+        """Between two sandboxes becoming free. `seats`: sandboxes there are.
+
+        Each seat counts as one script about to end, so that a few long ones at once do not look like a standstill.
+        """
+        freed = self._freed
+        return (now - freed[0]) / (len(freed) - 1 + max(1, seats)) if freed else 0.0

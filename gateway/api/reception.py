@@ -97,7 +97,7 @@ class Reception:
             return error_response(statuses.NOT_FOUND)
         visit.route = match.start.pattern
         if self._shedding is not None:
-            refusal = self._shedding.look(visit.began)
+            refusal = self._shedding.look(match.flow, visit.began)
             if refusal is not None:
                 visit.workflow = True
                 visit.app, visit.flow = match.flow.app, match.flow.name

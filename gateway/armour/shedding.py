@@ -11,6 +11,7 @@ from typing import Final
 
 from actors.sandbox.pool import PoolFigures
 from protocol.errors import Overloaded
+from protocol.flow import Flow
 
 LONGEST: Final = 60.0
 """Seconds nobody is asked to wait beyond: what lies further ahead is a guess."""
@@ -28,10 +29,10 @@ class Shedding:
         """Monotonic time of the last turn that was promised."""
         self.shed = 0
 
-    def look(self, now: float) -> Overloaded | None:
-        """The refusal for whoever comes at `now` (monotonic seconds); None: come in."""
+    def look(self, flow: Flow, now: float) -> Overloaded | None:
+        """The refusal for who comes for this flow at `now` (monotonic seconds); None: come in."""
         figures = self._figures
-        if figures.delay <= self._wait_seconds:
+        if figures.delay <= self._wait_seconds or all(node.script is None for node in flow.nodes.values()):
             return None
         self.shed += 1
         self._turn = min(max(self._turn, now + figures.delay) + figures.pace, now + LONGEST)
