@@ -1,4 +1,4 @@
-"""The `nflow` command: serve, check, import, versions, plugins, doctor, version.
+"""The `nflow` command: serve, check, config, import, versions, plugins, doctor, version.
 
 Heavy imports stay inside the commands that need them.
 
@@ -10,20 +10,33 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gateway.commands import configuration
+from gateway.commands.terminal import (
+    Config,
+    Profile,
+    complain,
+    configuration_file,
+    environment,
+    refuse,
+    refuse_intruders,
+)
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gateway.configuration.source import Source
     from gateway.runtime import Runtime
+    from protocol.errors import Problem
     from protocol.flow import Flow
     from protocol.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="An actor-based runtime for workflows.")
 
-Config = Annotated[Path | None, typer.Option("-c", "--config", help="Configuration file; default: ./config.toml.")]
+app.add_typer(configuration.app, name="config")
 
 MOST_SHOWN = 20
 """Starts that are shown when a server has started."""
@@ -43,31 +56,37 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on, over server.host.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port, over server.port; 0: any.")] = None,
+    profile: Profile = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show debug lines too.")] = False,
 ) -> None:
-    """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second signal exits at once."""
+    """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second one exits at once. SIGHUP reads the configuration."""
     from gateway import logs
 
     if sys.platform != "linux":
         # Not quietly, and not unconfined: pidfds, seccomp and Landlock are what the sandboxes are made of.
-        _refuse("sandboxes need Linux: run it in WSL2, a virtual machine or a container")
+        refuse("sandboxes need Linux: run it in WSL2, a virtual machine or a container")
     logs.configure(verbose=verbose)
-    _refuse_intruders()
-    settings = _settings(config, host, port)
+    refuse_intruders()
+    from gateway.configuration.source import Source
+
+    over = environment(server_host=host, server_port=port, server_profile=profile)
+    source = Source(configuration_file(config), over)
+    settings = _checked(source)
     documents, apps = _documents(app_, settings)
     from gateway import runtime
 
-    code = runtime.run(lambda: _serve(settings, documents, apps))
+    code = runtime.run(lambda: _serve(settings, source, documents, apps))
     logs.let_go()
     raise typer.Exit(code)
 
 
-async def _serve(settings: Settings, documents: dict[str, Path], apps: tuple[str, ...]) -> int:
+async def _serve(settings: Settings, source: Source, documents: dict[str, Path], apps: tuple[str, ...]) -> int:
     import asyncio
     import signal
 
+    from gateway.configuration.reload import reload
     from gateway.runtime import Runtime
-    from protocol.errors import NflowError
+    from protocol.errors import BadDocument, NflowError
 
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -82,12 +101,13 @@ async def _serve(settings: Settings, documents: dict[str, Path], apps: tuple[str
     try:
         runtime = Runtime(settings, documents, apps)
     except NflowError as error:
-        _complain(str(error))
-        return 1
+        complain(str(error))
+        return 2 if isinstance(error, BadDocument) else 1
+    loop.add_signal_handler(signal.SIGHUP, reload, source, runtime.live)
     try:
         await runtime.start()
     except (NflowError, OSError, RuntimeError) as error:
-        _complain(str(error))
+        complain(str(error))
         await runtime.stop()
         return 1
     _say_what_to_curl(runtime)
@@ -106,7 +126,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Playbook files, or folders of them.")],
 ) -> None:
     """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
-    _refuse_intruders()
+    refuse_intruders()
     from actors.modules.defaults import default_sources
     from protocol.formats import read
     from protocol.routing import RouteTable
@@ -144,19 +164,19 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied; write nothing.")] = False,
 ) -> None:
     """Copy apps, modules, templates, queries, users and tokens into our store. Exit code 1 when a flow is bad."""
-    _refuse_intruders()
+    refuse_intruders()
     import asyncio
 
     from actors.modules.defaults import default_sources
     from gateway.importer import Order, import_into_store
     from protocol.errors import BadDocument, NflowError
 
-    settings = _settings(config, None, None)
+    settings = _settings(config)
     order = Order(source, app_, driver, replace, dry_run)
     try:
         report = asyncio.run(import_into_store(settings, order, default_sources()))
     except BadDocument as error:
-        _refuse(str(error))
+        refuse(str(error))
     except (NflowError, OSError) as error:
         typer.echo(f"nflow: {error}", err=True)
         raise typer.Exit(1) from None
@@ -175,13 +195,13 @@ def versions(
     show: Annotated[int, typer.Option(help="Print the document of this version instead.")] = 0,
 ) -> None:
     """List the versions of an app that were live, the newest first."""
-    _refuse_intruders()
+    refuse_intruders()
     import asyncio
 
     from gateway.importer import version_document, version_lines
     from protocol.errors import NflowError
 
-    settings = _settings(config, None, None)
+    settings = _settings(config)
     try:
         if show:
             document = asyncio.run(version_document(settings, app_, show))
@@ -200,10 +220,10 @@ def versions(
 @app.command()
 def plugins(config: Config = None) -> None:
     """List the plugins and what they offer. Exit code 1 when a server would not start with them."""
-    _refuse_intruders()
+    refuse_intruders()
     from gateway.assembly.plugins import listing, plugin_roster
 
-    found = plugin_roster(_settings(config, None, None))
+    found = plugin_roster(_settings(config))
     typer.echo("\n".join(listing(found)))
     for problem in found.problems:
         typer.echo(f"{'error' if problem.fatal else 'warning'}: {problem}", err=True)
@@ -213,11 +233,11 @@ def plugins(config: Config = None) -> None:
 @app.command()
 def doctor(config: Config = None) -> None:
     """Look at what this machine offers: engine, confinement, packages, clock, store."""
-    _refuse_intruders()
+    refuse_intruders()
     from gateway.doctor import examine
 
     bad = False
-    for finding in examine(_settings(config, None, None)):
+    for finding in examine(_settings(config)):
         mark = "ok  " if finding.good else ("FAIL" if finding.fatal else "warn")
         bad = bad or (finding.fatal and not finding.good)
         typer.echo(f"{mark}  {finding.name:12} {finding.text}")
@@ -232,31 +252,33 @@ def version() -> None:
     typer.echo(VERSION)
 
 
-def _refuse_intruders() -> None:
-    """Before anything of ours is imported that an intruder may have replaced."""
-    from gateway.ownership import intruders
-
-    if others := intruders():
-        _refuse("\n".join(others))
-
-
-def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
+def _settings(config: Path | None) -> Settings:
     from protocol.errors import BadDocument
     from protocol.settings import Settings
 
-    path = config if config is not None else Path("config.toml")
-    environment = dict(os.environ)
-    if host is not None:
-        environment["NFLOW_SERVER_HOST"] = host
-    if port is not None:
-        environment["NFLOW_SERVER_PORT"] = str(port)
     try:
-        settings, warnings = Settings.load(path if config is not None or path.exists() else None, environment)
+        settings, warnings = Settings.load(configuration_file(config), environment())
     except BadDocument as error:
-        _refuse("\n".join(str(problem) for problem in error.problems))
+        refuse(str(error))
+    _warn(warnings)
+    return settings
+
+
+def _checked(source: Source) -> Settings:
+    """The settings of a server: what only its parts can tell is looked at too."""
+    from protocol.errors import BadDocument
+
+    try:
+        settings, warnings = source.read().valid()
+    except BadDocument as error:
+        refuse(str(error))
+    _warn(warnings)
+    return settings
+
+
+def _warn(warnings: Iterable[Problem]) -> None:
     for warning in warnings:
         typer.echo(f"nflow: warning: {warning}", err=True)
-    return settings
 
 
 def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -264,18 +286,18 @@ def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], t
     path = Path(name or "app")
     if name and path.is_dir():
         if not any(path.glob("*.json")):
-            _refuse(f"{path} holds no .json file")
+            refuse(f"{path} holds no .json file")
         return {path.name: path}, ()  # watched: files may come and go
     if name and path.is_file():
         if _is_sqlite(path):
-            _refuse(f"{path} is a SQLite database: name it by [database_nflow], or copy it with `nflow import {path}`")
+            refuse(f"{path} is a SQLite database: name it by [database_nflow], or copy it with `nflow import {path}`")
         return {path.stem: path}, ()
     if name and (path.suffix == ".json" or "/" in name):
-        return _refuse(f"{path}: there is no such file")
+        return refuse(f"{path}: there is no such file")
     if settings.database_nflow.driver:
         return {}, (name or "app",)
     if name:
-        return _refuse(f"app {name!r}: there is no [database_nflow] to find it in; give -a FILE.json, or a folder")
+        return refuse(f"app {name!r}: there is no [database_nflow] to find it in; give -a FILE.json, or a folder")
     return {}, ()
 
 
@@ -284,7 +306,7 @@ def _playbooks(named: list[Path]) -> Iterator[Path]:
     for path in named:
         if path.is_dir():
             found = sorted(path.glob("*.json"))
-            yield from found or _refuse(f"{path} holds no .json file")
+            yield from found or refuse(f"{path} holds no .json file")
         else:
             yield path
 
@@ -318,13 +340,3 @@ def _say_what_to_curl(runtime: Runtime) -> None:
 
 def _counted(flows: int) -> str:
     return "1 flow" if flows == 1 else f"{flows} flows"
-
-
-def _refuse(why: str) -> NoReturn:
-    _complain(why)
-    raise typer.Exit(2)
-
-
-def _complain(why: str) -> None:
-    for line in why.splitlines():
-        typer.echo(f"nflow: {line}", err=True)

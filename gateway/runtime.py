@@ -39,6 +39,7 @@ from gateway.api.reception import Reception
 from gateway.armour.certificate import Certificate
 from gateway.assembly import Assembly
 from gateway.assembly.armour import make_armour, make_certificate
+from gateway.configuration.live import Live
 from gateway.exchange import Exchanges, ServerSettings
 from gateway.monitoring.figures import Figures
 from gateway.monitoring.health import HealthSources
@@ -70,6 +71,8 @@ class Runtime:
         Raises BadDocument for a setting that cannot be.
         """
         self._settings = settings
+        self.live = Live(settings)
+        """The settings in force, and who follows their changes."""
         self.system = System("system")
         self._kernel = KernelFigures()
         self.system.subscribe(self._kernel.hear, lives=False)

@@ -27,7 +27,7 @@ OWNERS = {
     "prometheus_client": {"gateway/monitoring/metrics.py"},
     "uvloop": {"gateway/runtime.py"},
     "sqlite3": {"actors/stores/sqlite.py", "actors/databases/sqlite.py"},
-    "typer": {"gateway/cli.py"},
+    "typer": {"gateway/cli.py", "gateway/commands/terminal.py", "gateway/commands/configuration.py"},
     "multipart": {"gateway/bodies/multipart.py"},
     "aiohttp": {
         "gateway/exchange.py",

@@ -1,0 +1,1 @@
+"""Commands of `nflow` that have a file of their own, and how all of them speak."""

@@ -1,0 +1,67 @@
+"""What only the parts can tell of their settings: a DSN's shape, a key's, a certificate that cannot be read.
+
+Each part is made as at a start, and thrown away; making them opens nothing but the certificate's files. So `nflow
+config check`, a start and a reload find the same faults, all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from actors.databases.connection import make_database
+from actors.guards.encryption import Keyring, weakness
+from actors.reach.redis_client import RedisDoor
+from actors.sandbox.pool import PoolFigures
+from gateway.assembly.armour import make_armour, make_certificate
+from gateway.assembly.data import cookie_settings
+from gateway.assembly.outside import reach_settings
+from gateway.debug.access import DebugAccess
+from protocol.errors import BadDocument, Problem, UnusableCertificate
+from protocol.settings import Settings
+
+
+def part_problems(settings: Settings) -> Iterator[Problem]:
+    """Errors and warnings of the parts. Their paths are keys."""
+    for path, make in _parts(settings):
+        try:
+            make()
+        except BadDocument as error:
+            for problem in error.problems:
+                known = problem.path.partition(".")[0] in Settings.model_fields
+                yield Problem(problem.path if known else path, problem.message, problem.fatal)
+        except UnusableCertificate as error:
+            yield Problem(path, str(error))
+    yield from _doubts(settings)
+
+
+def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
+    security = settings.security
+    yield "session", lambda: cookie_settings(settings)
+    yield "redis.host", lambda: RedisDoor(reach_settings(settings).redis)
+    yield "cors", lambda: make_armour(settings, PoolFigures(), listen=True)
+    yield "server.tls_cert", lambda: make_certificate(settings)
+    yield "debug.allowed_ips", lambda: DebugAccess("", settings.debug.allowed_ips, lambda: 0.0, lambda *_: None)
+    yield (
+        "security.encryption_key",
+        lambda: Keyring(
+            security.encryption_key.get_secret_value(), security.encryption_key_id,
+            security.earlier_keys.get_secret_value(),
+        ),
+    )  # fmt: skip
+    for path, driver, dsn in (
+        ("database_nflow.dsn", settings.database_nflow.driver, settings.database_nflow.dsn),
+        ("database.url", settings.database.driver, settings.database.url),
+        ("pg_session.url", "postgres" if settings.pg_session.url else "", settings.pg_session.url),
+    ):
+        if driver:
+            yield path, lambda driver=driver, dsn=dsn: make_database(driver, dsn.get_secret_value())  # type: ignore[misc]
+
+
+def _doubts(settings: Settings) -> Iterator[Problem]:
+    key, root = settings.security.encryption_key.get_secret_value(), settings.files.root
+    if key and (why := weakness(key)):
+        yield Problem("security.encryption_key", why, fatal=False)
+    if root and not Path(root).is_dir():
+        yield Problem("files.root", "is no folder", fatal=False)
