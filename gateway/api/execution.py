@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 from actors.catalogue import Catalogue
 from actors.kernel import ReplySlot
 from gateway.api.call import JSON, ApiError
+from gateway.clients.origin import UNKNOWN, Origin
 from gateway.exchange import Exchanges
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, LimitExceeded, NflowError, Problem
@@ -78,26 +79,19 @@ class Executions:
 
     def find(self, name: str) -> Flow:
         """The flow with this id. Raises ApiError: 404, or 409 naming the flows it could mean."""
-        app, slash, flow = name.partition("/")
-        found = [each for each in self._catalogue.flows if slash and each.app == app and each.name == flow]
-        found = found or [each for each in self._catalogue.flows if name in (each.app, each.name)]
-        if not found:
-            raise ApiError(404, f"there is no workflow {name!r}")
-        if len(found) > 1:
-            ids = ", ".join(sorted(f"{each.app}/{each.name}" for each in found))
-            raise ApiError(409, f"{name!r} can mean several workflows; ask for one of: {ids}")
-        return found[0]
+        return find_flow(self._catalogue.flows, name)
 
     async def execute(
-        self, flow: Flow, value: Any, headers: Headers = (), remote: str = "", session: str = ""
-    ) -> Execution:
+        self, flow: Flow, value: Any, headers: Headers = (), remote: str = "", session: str = "",
+        origin: Origin = UNKNOWN,
+    ) -> Execution:  # fmt: skip
         """Run it. `headers`: what the script sees of the caller's. `session`: its id, from a genuine cookie.
 
         Raises BadDocument for an input the flow cannot take, Overloaded when there is no room, ApiError.
         """
         began = monotonic()
         slot: ReplySlot[Reply] = ReplySlot()
-        start = self._start(flow, value, headers, remote, session, slot)
+        start = self._start(flow, value, headers, remote, session, slot, origin)
 
         async def told(reply: Reply) -> Execution:
             return await self._told(reply, start, began)
@@ -105,8 +99,9 @@ class Executions:
         return await self._exchanges.run(start, slot, told)
 
     def _start(
-        self, flow: Flow, value: Any, headers: Headers, remote: str, session: str, slot: ReplySlot[Reply]
-    ) -> StartProcess:
+        self, flow: Flow, value: Any, headers: Headers, remote: str, session: str, slot: ReplySlot[Reply],
+        origin: Origin,
+    ) -> StartProcess:  # fmt: skip
         if not flow.starts:
             raise ApiError(409, f"workflow {flow.app}/{flow.name} has no start")
         start = flow.starts[0]
@@ -118,7 +113,7 @@ class Executions:
         path = filled(start, variables)
         request = Request(
             "POST" if start.method == ANY else start.method, path, urlencode(query), query, (),
-            passed_on(headers, payload), payload, remote, "http",
+            passed_on(headers, payload), payload, remote, origin.scheme, client=origin.client,
         )  # fmt: skip
         return StartProcess(
             self._new_wid(), replace(flow, answer_with_payload=True), start, variables, path, request, payload,
@@ -150,6 +145,20 @@ class Executions:
                     raise LimitExceeded("streamed output", "server.max_body_mb", self._most_bytes >> 20)
                 parts.append(chunk)
         return b"".join(parts)
+
+
+def find_flow(flows: Sequence[Flow], name: str) -> Flow:
+    """The flow with this id: an app, `app/flow`, or a flow's name. Raises ApiError: 404, or 409 naming the flows it
+    could mean."""
+    app, slash, flow = name.partition("/")
+    found = [each for each in flows if slash and each.app == app and each.name == flow]
+    found = found or [each for each in flows if name in (each.app, each.name)]
+    if not found:
+        raise ApiError(404, f"there is no workflow {name!r}")
+    if len(found) > 1:
+        ids = ", ".join(sorted(f"{each.app}/{each.name}" for each in found))
+        raise ApiError(409, f"{name!r} can mean several workflows; ask for one of: {ids}")
+    return found[0]
 
 
 def passed_on(headers: Headers, body: bytes) -> tuple[tuple[bytes, bytes], ...]:
