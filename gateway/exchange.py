@@ -111,6 +111,7 @@ class Exchanges:
             asked = Request(
                 request.method, raw_path, query_string, translate.parse_query(query_string), form,
                 request._message.raw_headers, body, peer(request), visit.scheme, files,
+                visit.client,
             )  # fmt: skip
             if "Cookie" in request.headers:
                 shown = self._cookie.find(asked.headers)

@@ -39,7 +39,9 @@ from gateway.api.reception import Reception
 from gateway.armour.certificate import Certificate
 from gateway.assembly import Assembly
 from gateway.assembly.armour import make_armour, make_certificate
+from gateway.assembly.limits import make_clients
 from gateway.configuration.live import Live
+from gateway.clients.accounts import Accounts
 from gateway.exchange import Exchanges, ServerSettings
 from gateway.monitoring.figures import Figures
 from gateway.monitoring.health import HealthSources
@@ -193,9 +195,12 @@ class Runtime:
             api.admin_token.get_secret_value(), open_execution=api.open_execution, tokens=data.outside or data.own,
             wall=wall,
         )  # fmt: skip
+        accounts = Accounts(bearers.name, self.assembly.cookie, data.session, time.monotonic)
+        clients = make_clients(settings, self.assembly.limits.limits, accounts)
         desk = Desk(bearers, self._exchanges)
         reception = self._reception = Reception(
-            self.catalogue, self._exchanges, self.figures, table, desk, self._armour, access_log=served.access_log
+            self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
+            access_log=served.access_log
         )
         return ChildSpec(
             "gateway",

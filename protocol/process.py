@@ -49,6 +49,13 @@ class Request(NamedTuple):
     scheme: str
     files: tuple[Upload, ...] = ()
     """Files of a multipart body in order."""
+    client: str = ""
+    """Address of the client: the peer's, or what a trusted proxy says. Empty: the peer's."""
+
+    @property
+    def address(self) -> str:
+        """The client's address, without a port."""
+        return self.client or self.remote.rpartition(":")[0].strip("[]")
 
     def header(self, name: bytes) -> str:
         """The first header line of this lower-case name; empty when there is none."""

@@ -18,9 +18,7 @@ class Bucket(Actor[Take]):
 
     __slots__ = ("_count", "_key", "_leave")
 
-    def __init__(
-        self, key: str, count: Callable[[str], Taken | Counting], leave: Callable[[str], None]
-    ) -> None:
+    def __init__(self, key: str, count: Callable[[str], Taken | Counting], leave: Callable[[str], None]) -> None:
         """`count` takes one request off the client's state; `leave` is called when this incarnation is over."""
         self._key = key
         self._count = count

@@ -47,9 +47,7 @@ class Limits:
 
     __slots__ = ("_live", "_now", "_spawn", "figures", "quota", "settings", "shared", "table")
 
-    def __init__(
-        self, settings: LimitSettings, now: Callable[[], float], shared: SharedBuckets | None = None
-    ) -> None:
+    def __init__(self, settings: LimitSettings, now: Callable[[], float], shared: SharedBuckets | None = None) -> None:
         """`now`: seconds of a steady clock. `shared`: where other servers count too; None: only here."""
         self.settings = settings
         self.quota = settings.quota
@@ -71,21 +69,15 @@ class Limits:
         """Count one more request of this client. Raises Overloaded when thousands of it wait already."""
         quota = self.quota
         if not quota.limit:
-            self.figures.denied += 1
             return Taken(False, 0, quota.window_seconds, quota.window_seconds)
         ref = self._live.get(key)
         try:
             if ref is None or not ref.alive:
                 ref = self._begin(key)
             reply = await ref.ask(TAKE, self.settings.call_seconds)
-            taken = await reply.taken if type(reply) is Counting else reply
         except AskError:  # a bucket's fault is not the client's
-            taken = self.count(key)
-        if taken.allowed:
-            self.figures.allowed += 1
-        else:
-            self.figures.denied += 1
-        return taken
+            return self.count(key)
+        return await reply.taken if isinstance(reply, Counting) else reply
 
     def count(self, key: str) -> Taken:
         """The same, here and now: what a bucket does with its mail."""

@@ -53,9 +53,7 @@ class SharedBuckets:
         self._figures: LimitFigures
         self._log = structlog.get_logger("limits")
 
-    def join(
-        self, count: Callable[[str], Taken], mirror: Callable[[str, float], None], figures: LimitFigures
-    ) -> None:
+    def join(self, count: Callable[[str], Taken], mirror: Callable[[str, float], None], figures: LimitFigures) -> None:
         """The local buckets: what counts here, and what is told how Redis counted."""
         self._count, self._mirror, self._figures = count, mirror, figures
 

@@ -48,7 +48,7 @@ def script_request(start: StartProcess, needs: frozenset[str], env: Any, url_bas
                     "path": request.path,
                     "host": request.header(b"host"),
                     "scheme": request.scheme,
-                    "remote": request.remote,
+                    "client": request.address,
                 }
             case "env":
                 told["env"] = env

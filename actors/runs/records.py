@@ -130,7 +130,7 @@ class RunRecords:
         request, node = self._start.request, step.node
         return TrackerRow(
             self._start.wid, node.id, node.label, node.kind, request.path, self.username, step.next_node,
-            (now - began) * 1000.0, now, step.order, step.payload, request.remote, request.remote.rpartition(":")[0],
+            (now - began) * 1000.0, now, step.order, step.payload, request.remote, request.address,
             request.header(b"user-agent"), request.query_string, self._services.settings.hostname,
             request.header(b"host"),
         )  # fmt: skip

@@ -65,6 +65,13 @@ class Bearers:
             raise ApiError(401, f"{'this token is not valid: ' if shown else ''}{_HOW}", _refused(shown))
         return Shown(name=name)
 
+    async def name(self, header: str) -> str:
+        """Whose token an Authorization header shows; empty: nobody's. Raises Unavailable."""
+        shown = _bearer(header)
+        if not shown:
+            return ""
+        return "admin" if self._admin and _same(shown, self._admin) else await self._known(shown) or ""
+
     async def _known(self, shown: str) -> str | None:
         """The name of the row that holds this token."""
         if self._tokens is None:

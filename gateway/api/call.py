@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gateway import statuses
+from gateway.clients.origin import UNKNOWN, Origin
 from protocol.codec import dumps, go_json, loads
 from protocol.errors import (
     AskError,
@@ -60,6 +61,8 @@ class Call:
     """What the caller's bearer token was."""
     words: Mapping[str, str] = field(default_factory=dict)
     """The route's query parameters that are words."""
+    origin: Origin = UNKNOWN
+    """Whose address and scheme they are: the peer's, or what a trusted proxy says."""
 
     def json(self) -> Any:
         """The body as JSON; an empty one is an empty object. Raises BadDocument."""

@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.api.bearer import Bearers
 from gateway.api.call import JSON, NOBODY_SHOWN, ApiAnswer, ApiError, Call, refusal
 from gateway.api.table import Auth, Found, Route
+from gateway.clients.origin import Origin
 from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
 from gateway.translate import parse_query
@@ -55,7 +56,7 @@ class Desk:
             return _response(refusal(error, debug=debug))
         visit.workflow = route.workflow
         try:
-            call = await self._call(request, route, found.variables, raw_path, query_string)
+            call = await self._call(request, route, found.variables, raw_path, query_string, visit)
             answer = await route.handler(call)
         except BadBodyError as bad:
             answer = _plain(bad.answer)
@@ -69,8 +70,9 @@ class Desk:
         return answer if isinstance(answer, web.StreamResponse) else _response(answer)
 
     async def _call(
-        self, request: web.BaseRequest, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str
-    ) -> Call:
+        self, request: web.BaseRequest, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str,
+        visit: Visit,
+    ) -> Call:  # fmt: skip
         shown = NOBODY_SHOWN
         if route.auth is not Auth.DEBUG:
             shown = await self._bearers.check(route.auth, request.headers.get("Authorization", ""))
@@ -84,8 +86,8 @@ class Desk:
             if route.json_only and not _says_json(request.headers.get("Content-Type", "")):
                 raise ApiError(415, f"the body must be {JSON}, and say so in its Content-Type")
             body = await self._exchanges.body(request)
-        headers = request._message.raw_headers
-        return Call(request, raw_path, query_string, variables, numbers, headers, peer(request), body, shown, words)
+        headers, origin = request._message.raw_headers, Origin(visit.client, visit.scheme)
+        return Call(request, raw_path, query_string, variables, numbers, headers, peer(request), body, shown, words, origin)
 
 
 def _parameters(route: Route, query_string: str) -> tuple[dict[str, int], dict[str, str]]:

@@ -78,8 +78,9 @@ class PluginEndpoints:
 def _caller(call: Call) -> ActionCaller:
     headers = tuple(line for line in call.headers if line[0].lower() != b"authorization")
     request = Request(
-        "POST", call.path, call.query, parse_query(call.query), (), headers, call.body, call.remote, "http"
-    )
+        "POST", call.path, call.query, parse_query(call.query), (), headers, call.body, call.remote, call.origin.scheme,
+        client=call.origin.client,
+    )  # fmt: skip
     return ActionCaller(request, who=call.token.name, key=request.header(b"idempotency-key")[:200])
 
 

@@ -183,7 +183,8 @@ class Processes:
         path = filled(start, run.variables)
         headers = [line for line in call.headers if not (call.token.admin and line[0].lower() == b"authorization")]
         request = Request(
-            "POST", path, "", (), (), passed_on(headers, payload), payload, call.remote, "http"
+            "POST", path, "", (), (), passed_on(headers, payload), payload, call.remote, call.origin.scheme,
+            client=call.origin.client,
         )  # fmt: skip
         return StartProcess(
             self._new_wid(), flow, start, run.variables, path, request, payload,

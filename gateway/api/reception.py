@@ -24,10 +24,11 @@ from gateway.armour.connection import status_of
 from gateway.armour.cors import is_preflight
 from gateway.armour.incoming import Incoming
 from gateway.armour.request_id import HEADER
+from gateway.clients.clients import Clients
 from gateway.exchange import Exchanges, error_response, one_line
 from gateway.monitoring.figures import Figures
 from gateway.statuses import ErrorAnswer
-from gateway.visit import Visit
+from gateway.visit import NOWHERE, Visit
 
 NO_CONTENT = ErrorAnswer(204, b"")
 
@@ -37,7 +38,7 @@ class Reception:
 
     def __init__(
         self, catalogue: Catalogue, exchanges: Exchanges, figures: Figures, routes: Routes, desk: Desk, armour: Armour,
-        *, access_log: bool = False,
+        clients: Clients, *, access_log: bool = False,
     ) -> None:  # fmt: skip
         self.exchanges = exchanges
         self.closing = False
@@ -50,6 +51,8 @@ class Reception:
         self._id_of = armour.ids.of
         self._cors = armour.cors
         self._shedding = armour.shedding
+        self._recognise = clients.recognise
+        self._limiter = clients.limiter
         self._access_log = access_log
         self._log = structlog.get_logger("gateway")
 
@@ -60,6 +63,7 @@ class Reception:
         visit = request.visit = Visit(monotonic(), request.method, raw_path)
         visit.id = self._id_of(request.headers.get(HEADER))
         visit.scheme = request.proto
+        self._recognise(request, visit)
         figures.active += 1
         try:
             response = await self._answer(request, visit, raw_path, query_string)
@@ -88,6 +92,10 @@ class Reception:
             return error_response(NO_CONTENT)
         if not raw_path.startswith("/") and "://" in raw_path:  # as proxies are asked, and servers must take it too
             raw_path = visit.path = "/" + raw_path.partition("://")[2].partition("/")[2]
+        if self._limiter is not None:
+            refused = await self._limiter.look(request, visit, raw_path, self._route_of)
+            if refused is not None:
+                return error_response(refused)
         found = self._find(raw_path)
         if found is not None:
             visit.route = found.path
@@ -103,6 +111,14 @@ class Reception:
                 visit.app, visit.flow = match.flow.app, match.flow.name
                 return error_response(statuses.unavailable(str(refusal), refusal.retry_after))
         return await self.exchanges.answer(request, match, raw_path, query_string, visit)
+
+    def _route_of(self, method: str, raw_path: str) -> str:
+        """The pattern that serves this."""
+        found = self._find(raw_path)
+        if found is not None:
+            return found.path
+        match = self._catalogue.table.find(method, raw_path)
+        return NOWHERE if match is None else match.start.pattern
 
     async def unreadable(self, request: Incoming, error: Exception) -> web.StreamResponse:
         """Answer what is no request, in one line of the log. Its connection is closed: what follows is anything."""

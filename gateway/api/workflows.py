@@ -49,15 +49,17 @@ class Workflows:
             flow = self._executions.find(call.variables["id"])
             shown = self._cookie.find(call.headers)
             headers = [line for line in call.headers if not (call.token.admin and line[0].lower() == b"authorization")]
-            done = await self._executions.execute(flow, given.get("input", {}), headers, call.remote, shown.session)
+            done = await self._executions.execute(
+                flow, given.get("input", {}), headers, call.remote, shown.session, call.origin
+            )
         except NflowError as error:
             done = Execution(None, 500, "", monotonic() - began, error)
-        return self._answer(done)
+        return self._answer(done, call.origin.scheme)
 
-    def _answer(self, done: Execution) -> ApiAnswer:
+    def _answer(self, done: Execution, scheme: str) -> ApiAnswer:
         headers: Pairs = (("Nflow-Wid-1", done.wid),) if done.wid else ()
         if done.session:
-            headers = (*headers, self._cookie.line(done.session, "http"))
+            headers = (*headers, self._cookie.line(done.session, scheme))
         told: dict[str, Any] = {"success": done.success}
         status = done.status
         if done.error is not None:

@@ -33,6 +33,7 @@ from actors.templates.templates import Templates
 from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
 from gateway.assembly.data import Data, cookie_settings
+from gateway.assembly.limits import LimitParts
 from gateway.assembly.outside import reach_settings
 from gateway.assembly.plugins import make_plugins, plugin_kinds
 from gateway.logs import LOG_LEVELS
@@ -65,6 +66,7 @@ class Assembly:
         self.reach = Reach(reach_settings(settings))
         self.data = data = Data(settings, self.reach.redis)
         self.cookie = SessionCookie(cookie_settings(settings), time.time)
+        self.limits = LimitParts(settings)
         self.templates = Templates()
         self.modules = default_sources()
         store, server = settings.store, settings.server
@@ -90,8 +92,8 @@ class Assembly:
             store=data.store,
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
-            doors=(*_recorder(settings, self.trail), *self.reach.children(), *data.keepers),
-            keepers=(*data.services, plugins.child()),
+            doors=(*_recorder(settings, self.trail), *self.reach.children(), *data.keepers, *self.limits.doors),
+            keepers=(*self.limits.keepers, *data.services, plugins.child()),
             flows=flows,
             functions={
                 **data.functions,

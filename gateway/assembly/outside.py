@@ -19,7 +19,7 @@ def reach_settings(settings: Settings) -> ReachSettings:
     """The settings of each way."""
     guard = AddressGuard(settings.security.allowed_addresses)
     enabled = settings.vm_pool.enable_network
-    out, ai, twilio, redis = settings.outgoing, settings.ai, settings.twilio, settings.redis
+    out, ai, twilio = settings.outgoing, settings.ai, settings.twilio
     return ReachSettings(
         http=HttpSettings(
             guard=guard,
@@ -32,13 +32,7 @@ def reach_settings(settings: Settings) -> ReachSettings:
             breaker_seconds=out.breaker_seconds,
         ),
         mail=_mail(settings, guard, enabled),
-        redis=RedisSettings(
-            host=redis.host,
-            password=redis.password.get_secret_value(),
-            db=redis.db,
-            max_retries=redis.max_retries,
-            pool_size=redis.pool_size,
-        ),
+        redis=redis_settings(settings),
         ai=AiSettings(ai.openai_url, ai.gemini_url, ai.ollama_url, ai.timeout_seconds),
         twilio=TwilioSettings(
             enabled=twilio.enable,
@@ -47,6 +41,18 @@ def reach_settings(settings: Settings) -> ReachSettings:
             service=twilio.verify_service_id,
             url=twilio.verify_url,
         ),
+    )
+
+
+def redis_settings(settings: Settings) -> RedisSettings:
+    """Where Redis is."""
+    redis = settings.redis
+    return RedisSettings(
+        host=redis.host,
+        password=redis.password.get_secret_value(),
+        db=redis.db,
+        max_retries=redis.max_retries,
+        pool_size=redis.pool_size,
     )
 
 

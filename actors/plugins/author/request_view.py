@@ -38,6 +38,11 @@ class RequestView:
         return self._request.remote
 
     @property
+    def client(self) -> str:
+        """Address of the client: of who is connected, or what a trusted proxy says."""
+        return self._request.address
+
+    @property
     def query(self) -> dict[str, list[str]]:
         """Name → values in order."""
         return _grouped(self._request.query)

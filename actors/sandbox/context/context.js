@@ -243,7 +243,7 @@
     Cookie: request.cookie,
     Cookies: request.allCookies,
     GetHeader: header,
-    RealIP: request.remoteHost,
+    RealIP: request.client,
     Scheme: () => meta('scheme') || 'http',
     IsTLS: () => meta('scheme') === 'https',
     IsWebSocket: () => header('Upgrade').toLowerCase() === 'websocket',

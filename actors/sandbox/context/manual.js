@@ -62,7 +62,7 @@
     get url() { return request.meta('path') + (search() === '' ? '' : '?' + search()); },
     get host() { return request.meta('host'); },
     get protocol() { return request.meta('scheme') || 'http'; },
-    get ip() { return request.remoteHost(); },
+    get ip() { return request.client(); },
     // One header line, whatever the case of its name; undefined when there is none.
     get: (name) => {
       const values = request.headerValues(name);

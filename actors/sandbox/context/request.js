@@ -77,12 +77,7 @@
     throw new Error('http: named cookie not present');
   };
   const meta = (name) => told.meta?.[name] ?? '';
-  const remoteHost = () => {
-    const address = meta('remote');
-    const colon = address.lastIndexOf(':');
-    const host = colon < 0 ? address : address.slice(0, colon);
-    return host[0] === '[' ? host.slice(1, -1) : host;
-  };
+  const client = () => meta('client');
   const star = () => meta('path').replace(/^\/+/, '');
   const variables = () => told.vars ?? NOTHING;
 
@@ -149,6 +144,6 @@
 
   return {
     NOTHING, all: (name) => told[name], allCookies, begin, body, canonical, cookie, filesByField, first, form, formFile,
-    formValue, group, header, headers, headerValues, meta, multipart, pairs, plain, put, remoteHost, star, variables,
+    client, formValue, group, header, headers, headerValues, meta, multipart, pairs, plain, put, star, variables,
   };
 })

@@ -94,7 +94,7 @@ def test_the_other_globals_are_told_by_name() -> None:
         "vars": {"name": "a b"},
         "query": [["q", "1"]],
         "query_string": "q=1",
-        "meta": {"method": "GET", "path": "/a", "host": "h", "scheme": "http", "remote": "127.0.0.1:5"},
+        "meta": {"method": "GET", "path": "/a", "host": "h", "scheme": "http", "client": "127.0.0.1"},
         "env": {"A": "1"},
         "url_base": "http://base",
         "wid": "wid",

@@ -22,7 +22,7 @@ REQUEST = {
     "query": [["q", "1"], ["tag", "x"], ["tag", "ñ"], ["__proto__", "y"]],
     "query_string": "q=1&tag=x&tag=%C3%B1",
     "vars": {"id": "7"},
-    "meta": {"method": "POST", "path": "/a%20b", "host": "h:80", "scheme": "http", "remote": "10.0.0.1:5"},
+    "meta": {"method": "POST", "path": "/a%20b", "host": "h:80", "scheme": "http", "client": "10.0.0.1"},
 }
 
 

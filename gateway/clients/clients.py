@@ -1,0 +1,31 @@
+"""Who comes: the address a request is taken to come from, and what it may still ask. What the reception asks first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.clients.limiter import Limiter
+from gateway.clients.networks import canonical
+from gateway.clients.origin import Proxies
+from gateway.visit import Visit
+
+
+class Clients:
+    """The proxies that are believed, and the limiter."""
+
+    __slots__ = ("_proxies", "limiter")
+
+    def __init__(self, proxies: Proxies, limiter: Limiter | None) -> None:
+        self._proxies = proxies if proxies else None
+        self.limiter = limiter
+        """None: nobody is limited."""
+
+    def recognise(self, request: Any, visit: Visit) -> None:
+        """Fill in whose visit it is: its client, and how that speaks to us."""
+        name = request._transport_peername
+        host = str(name[0]) if isinstance(name, (tuple, list)) else ""
+        client = canonical(host) if ":" in host else host
+        if self._proxies is None:
+            visit.client = client
+        else:
+            visit.client, visit.scheme = self._proxies.origin(client, visit.scheme, request._message.raw_headers)
