@@ -11,6 +11,7 @@ flush on stop is for. The channel outlives crashes of its batcher. Talks to runs
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from actors.kernel import Actor, Backoff, ChildSpec, Timer
 from protocol.errors import AskError, Refusal
 from protocol.refs import Recipient
 from protocol.tracking import TrackerRow, TrackerState
+
+_logger = logging.getLogger(__name__)
 
 _ROW_BYTES = 1024
 """What a row costs beside its payload, roughly: seventeen values and their list entry."""
@@ -51,6 +54,8 @@ class TrackerSettings:
     """After so many lost batches in a row the store is left alone, and rows wait while there is room…"""
     circuit_seconds: tuple[float, float] = (1.0, 30.0)
     """…for this long; then one batch tries again, each time after twice the pause, up to the second number."""
+    verbose: bool = False
+    """Log every batch."""
 
 
 class RowSink(Protocol):
@@ -233,6 +238,9 @@ class TrackerBatcher(Actor[_Call]):
         return False
 
     def _settle(self, stored: int) -> None:
+        if self._settings.verbose and self._batch:
+            rows, waiting = len(self._batch), len(self._channel)
+            _logger.info("%s: %d of %d rows stored, %d waiting", self.context.ref.path, stored, rows, waiting)
         self._channel.settle(len(self._batch), stored)
         self._batch = []
 

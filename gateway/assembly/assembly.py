@@ -36,6 +36,7 @@ from gateway.assembly.data import Data, cookie_settings
 from gateway.assembly.limits import LimitParts
 from gateway.assembly.outside import reach_settings
 from gateway.assembly.plugins import make_plugins, plugin_kinds
+from gateway.assembly.reporters import reporters
 from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
 from gateway.version import VERSION
@@ -93,7 +94,7 @@ class Assembly:
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
             doors=(*_recorder(settings, self.trail), *self.reach.children(), *data.keepers, *self.limits.doors),
-            keepers=(*self.limits.keepers, *data.services, plugins.child()),
+            keepers=(*self.limits.keepers, *data.services, plugins.child(), *reporters(settings, lambda: self.parts)),
             flows=flows,
             functions={
                 **data.functions,
@@ -179,6 +180,7 @@ def _tracker(settings: Settings, data: Data) -> Tracker | Trackers | None:
         flush_seconds=given.flush_interval / 1000,
         waiting_rows=given.channel_buffer,
         workers=given.workers,
+        verbose=given.verbose_logging,
     )
     ours, table = Tracker(data.store, tracked), data.tracker_table()
     return ours if table is None else Trackers(ours, Tracker(table, tracked, "nflow-batcher"))
