@@ -47,6 +47,7 @@ OWNERS = {
     "asyncpg": {"actors/databases/postgres.py"},
     "asyncmy": {"actors/databases/mysql.py"},
     "redis": {"actors/reach/redis_client.py"},
+    "pyinstrument": {"gateway/debug/profiler.py"},
     "cryptography": {"actors/guards/encryption.py"},
     "re2": {"actors/guards/pattern.py"},
     "tree_sitter": {"actors/guards/syntax.py"},
