@@ -18,6 +18,10 @@ linear."""
 _BRACKET_OR_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _MARK_OR_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 _SCALAR: Final = re.compile(rb"[^,\]}\s]*+")
+_LONG_ESCAPE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}")
+_SHORT_ESCAPES: Final = tuple(
+    (f"\\{letter}", character) for letter, character in zip('"/bfnrt', '"/\b\f\n\r\t', strict=True)
+)
 _LONGEST_POINTER: Final = 512
 
 
@@ -56,6 +60,19 @@ def written(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=not _is_whole(text))[1:-1].encode()
 
 
+def unescaped(text: str) -> str:
+    """A JSON text with the escapes of its strings read: what each says stands in it as it is. No JSON any more."""
+    if "\\" not in text:
+        return text
+    parts = text.split("\\\\")
+    for place, part in enumerate(parts):
+        if "\\" in part:
+            for escape, character in _SHORT_ESCAPES:
+                part = part.replace(escape, character)
+            parts[place] = _LONG_ESCAPE.sub(lambda found: string_value(found[0].encode()), part)
+    return "\\".join(parts)
+
+
 def pointers(text: bytes, places: Sequence[int]) -> list[str]:
     """The JSON Pointers (RFC 6901) of the values and keys of a valid text that begin at these places, which ascend.
 
@@ -70,7 +87,7 @@ def pointers(text: bytes, places: Sequence[int]) -> list[str]:
     for token in _MARK_OR_STRING.finditer(text):
         mark = token[0]
         if key_next and mark[:1] == b'"':
-            steps[-1], key_next = string_value(token[1]), False
+            steps[-1], key_next = string_value(token[1]).encode("utf-8", "replace").decode(), False
         while len(found) < len(places) and places[len(found)] <= token.start():
             found.append(_pointer(around, steps))
         if len(found) == len(places):
