@@ -13,6 +13,7 @@ Per gateway worker: sandboxes, processes, tracker batchers. One per deployment: 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,19 +22,22 @@ from typing import Any
 
 from actors.catalogue import Catalogue, Flows
 from actors.functions.caller import Functions, SessionView
-from actors.journal import Journal, JournalSettings
+from actors.journal import Journal, JournalFigures, JournalSettings
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity, Strategy, Supervisor, System
 from actors.nodes.registry import Registry
 from actors.retention import Retention
 from actors.runs.answer_stream import StreamRoom
 from actors.runs.entrance import Authenticator
+from actors.runs.figures import RunFigures
 from actors.runs.processes import Admission, Processes
+from actors.runs.result_cache import ResultCache
 from actors.runs.services import RunSettings, Services, no_session
 from actors.sandbox.forker import Forker, ForkerFigures
 from actors.sandbox.launcher import ZygoteProcess
 from actors.sandbox.pool import Pool, PoolFigures, PoolSettings
 from actors.sandbox.sandbox import Sandbox, counts_as_failure
 from actors.stores.store import Store
+from actors.tracing import Tracing
 from actors.tracker import Tracker, Trackers
 from protocol.auditing import Audit, unheard
 from protocol.flow import Realm
@@ -78,6 +82,11 @@ class Parts:
     authenticator: Authenticator | None = None
     pool_figures: PoolFigures = field(default_factory=PoolFigures)
     forker_figures: ForkerFigures = field(default_factory=ForkerFigures)
+    journal_figures: JournalFigures = field(default_factory=JournalFigures)
+    run_figures: RunFigures | None = None
+    """None: nobody counts how long flows and nodes take."""
+    results: ResultCache = field(default_factory=lambda: ResultCache(time.monotonic))
+    tracing: Tracing | None = None
     audit: Audit = unheard
     """Told of security events."""
     sandbox: Callable[[Ref[Any]], Actor[Any]] | None = None
@@ -114,7 +123,7 @@ def _stores(system: System, parts: Parts) -> list[ChildSpec]:
     store = parts.store
     if store is None:
         return [*parts.doors, flows]
-    journal = ChildSpec("journal", lambda: Journal(store, parts.journal), backoff=PATIENT)
+    journal = ChildSpec("journal", lambda: Journal(store, parts.journal, parts.journal_figures), backoff=PATIENT)
     return [*parts.doors, flows, *store.children(), journal]
 
 
@@ -170,5 +179,8 @@ def _processes(system: System, parts: Parts) -> Processes:
             version=parts.catalogue.version,
             triggers=parts.catalogue.triggers,
             authenticator=parts.authenticator,
+            results=parts.results,
+            figures=parts.run_figures,
+            tracing=parts.tracing,
         ),
     )

@@ -18,8 +18,6 @@ from gateway.api.processes import Journal, Processes
 from gateway.api.table import Route, Routes
 from gateway.api.workflows import Workflows
 from gateway.exchange import Exchanges
-from gateway.monitoring.health import HealthSources
-from gateway.monitoring.metrics import Metrics
 from gateway.session_cookie import SessionCookie
 from protocol.errors import BadDocument, Problem
 from protocol.flow import Durability, Flow
@@ -43,8 +41,8 @@ class ApiParts:
     plugins: PluginActions | None
 
 
-def routes(monitor: Monitor, api: Api, parts: ApiParts, health: HealthSources, metrics: Metrics, base: str) -> Routes:
-    """The table. `base`: the path below which all of it is served; empty: the root."""
+def routes(monitor: Monitor, api: Api, parts: ApiParts, monitoring: Monitoring, base: str, *, port: bool) -> Routes:
+    """The table. `base`: the path below which all of it is served; empty: the root. `port`: metrics have their own."""
     found: list[Route] = []
     if api.enabled:
         processes = Processes(
@@ -56,7 +54,9 @@ def routes(monitor: Monitor, api: Api, parts: ApiParts, health: HealthSources, m
         found += processes.routes()
         found += PluginEndpoints(parts.plugins).routes()
     if monitor.enabled:
-        found += Monitoring(monitor.health_check_path, monitor.metrics_path, health, metrics).routes()
+        found += monitoring.health_routes()
+        if not port:
+            found.append(monitoring.metrics_route())
     if api.enabled and api.docs:
         found += Documentation(
             tuple(found), base, parts.plugins.actions if parts.plugins is not None else tuple

@@ -40,16 +40,12 @@ from gateway.armour.certificate import Certificate
 from gateway.assembly import Assembly
 from gateway.assembly.armour import make_armour, make_certificate
 from gateway.assembly.limits import make_clients
+from gateway.assembly.watching import Watching
 from gateway.configuration.live import Live
 from gateway.clients.accounts import Accounts
 from gateway.exchange import Exchanges, ServerSettings
-from gateway.monitoring.figures import Figures
-from gateway.monitoring.health import HealthSources
-from gateway.monitoring.kernel_figures import KernelFigures
-from gateway.monitoring.metrics import Metrics, Sources
 from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
-from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
 from protocol.settings import Settings
 
@@ -76,14 +72,16 @@ class Runtime:
         self.live = Live(settings)
         """The settings in force, and who follows their changes."""
         self.system = System("system")
-        self._kernel = KernelFigures()
-        self.system.subscribe(self._kernel.hear, lives=False)
+        self._watching = Watching(settings, listen=listen)
+        self.system.subscribe(self._watching.kernel.hear, lives=False)
         self.catalogue = Catalogue()
         self.admission = Admission(settings.server.max_processes)
-        self.figures = Figures(time.time())
+        self.figures = self._watching.figures
         self.listening = Listening()
         self._new_wid = TimeOrderedIds()
-        self.assembly = Assembly(settings, documents, apps, self.catalogue, self.admission, self._new_wid, plugins)
+        self.assembly = Assembly(
+            settings, documents, apps, self.catalogue, self.admission, self._new_wid, plugins, self._watching
+        )
         self._parts = self.assembly.parts
         self._served = _served(settings, listen=listen)
         self._prefix = ""
@@ -125,6 +123,8 @@ class Runtime:
         if self._served.listen:
             check_address(self._served.host, self._served.port)
             self._certificate = make_certificate(self._settings)
+        if self._watching.port:
+            check_address(self._served.host, self._watching.port)
         if self._parts.store is not None:
             await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))
@@ -189,7 +189,8 @@ class Runtime:
             self._new_wid, served.durability, data.own, self._parts.store,
             self.assembly.plugins,
         )  # fmt: skip
-        table = routes(settings.monitor, api, parts, self._health(), self._metrics(), self._prefix)
+        monitoring = self._watching.watch(self.system, self.admission, self.assembly)
+        table = routes(settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None)
         self.catalogue.hidden = lambda flows: hidden(table, flows)
         bearers = Bearers(
             api.admin_token.get_secret_value(), open_execution=api.open_execution, tokens=data.outside or data.own,
@@ -207,28 +208,6 @@ class Runtime:
             lambda: Gateway(served, self.admission, reception, self.listening, self._certificate),
             shutdown_seconds=served.drain_seconds + 1.0,
         )
-
-    def _health(self) -> HealthSources:
-        store = self._parts.store
-        return HealthSources(
-            self.figures,
-            self.admission,
-            self._parts.pool_figures,
-            lambda: store.state.reason if store is not None else "",
-            time.time,
-            VERSION,
-        )
-
-    def _metrics(self) -> Metrics:
-        parts = self._parts
-        tracker = parts.tracker
-        return Metrics(
-            Sources(
-                self.system, self.figures, self.admission, parts.pool_figures, parts.forker_figures,
-                self._kernel,
-                (lambda: tracker.state) if tracker is not None else None, time.time,
-            )
-        )  # fmt: skip
 
 
 def _served(settings: Settings, *, listen: bool) -> ServerSettings:

@@ -25,6 +25,7 @@ OWNERS = {
     "pydantic": {f"protocol/settings/{name}.py" for name in ("key", "model", "settings", "engine", "data", "outside")}
     | {"actors/plugins/schema.py"},
     "prometheus_client": {"gateway/monitoring/metrics.py"},
+    "opentelemetry": {"actors/tracing.py"},
     "uvloop": {"gateway/runtime.py"},
     "sqlite3": {"actors/stores/sqlite.py", "actors/databases/sqlite.py"},
     "typer": {"gateway/cli.py", "gateway/commands/terminal.py", "gateway/commands/configuration.py"},
@@ -39,6 +40,7 @@ OWNERS = {
         "gateway/api/desk.py",
         "gateway/api/embedding.py",
         "gateway/api/reception.py",
+        "gateway/monitoring/port.py",
         "actors/reach/http_client.py",
     },
     "yarl": {"actors/reach/http_client.py"},

@@ -94,4 +94,4 @@ def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int
     return StartProcess(
         wid, log_flow(text, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE, NOBODY,
         parent=start.wid,
-    )
+    )  # fmt: skip

@@ -165,9 +165,18 @@ SCHEMAS: Final[dict[str, Any]] = {
             "timestamp": {"type": "integer"},
             "uptime": TEXT,
             "version": TEXT,
-            "components": {"type": "object"},
-        }
+            "components": {
+                "type": "object",
+                "additionalProperties": an_object(
+                    {"status": {"enum": ["healthy", "warning", "unhealthy"]}}, message=TEXT
+                ),
+            },
+            "checks": {"type": "object", "additionalProperties": {"enum": ["ok", "warning", "failed"]}},
+        },
+        details={"type": "object", "description": "With `monitor.enable_detailed_metrics`."},
     ),
+    "Alive": an_object({"status": {"enum": ["alive"]}, "uptime": TEXT}),
+    "Ready": an_object({"status": {"enum": ["ready", "not ready"]}}, reason=TEXT),
     "PluginInput": {"description": "What the action takes; none, where it takes nothing."},
     "PluginOutput": {"description": "What the action returned."},
 }

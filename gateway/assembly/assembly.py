@@ -37,6 +37,7 @@ from gateway.assembly.limits import LimitParts
 from gateway.assembly.outside import reach_settings
 from gateway.assembly.plugins import make_plugins, plugin_kinds
 from gateway.assembly.reporters import reporters
+from gateway.assembly.watching import Watching
 from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
 from gateway.version import VERSION
@@ -58,11 +59,14 @@ class Assembly:
         admission: Admission,
         new_wid: Callable[[], str],
         given: Sequence[Any] = (),
+        watching: Watching | None = None,
     ) -> None:
         """`documents`: app name → playbook file, or a folder of them. `apps`: of nFlow's database; None: all.
         `given`: plugins the program hands in."""
         self.trail = AuditTrail(time.time)
         self.audit: Audit = self.trail.tell if settings.log.audit else unheard
+        self.watching = watching = watching or Watching(settings)
+        admission.tracing = watching.tracing
         self.plugins = plugins = make_plugins(settings, given)
         self.reach = Reach(reach_settings(settings))
         self.data = data = Data(settings, self.reach.redis)
@@ -93,8 +97,16 @@ class Assembly:
             store=data.store,
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
-            doors=(*_recorder(settings, self.trail), *self.reach.children(), *data.keepers, *self.limits.doors),
-            keepers=(*self.limits.keepers, *data.services, plugins.child(), *reporters(settings, lambda: self.parts)),
+            doors=(
+                *watching.doors(), *_recorder(settings, self.trail), *self.reach.children(), *data.keepers,
+                *self.limits.doors,
+            ),
+            keepers=(
+                *watching.services(), *self.limits.keepers, *data.services, plugins.child(),
+                *reporters(settings, lambda: self.parts),
+            ),
+            run_figures=watching.runs,
+            tracing=watching.tracing,
             flows=flows,
             functions={
                 **data.functions,

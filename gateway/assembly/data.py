@@ -15,6 +15,8 @@ from typing import Any
 
 from actors.databases.connection import DatabaseOptions, make_database
 from actors.databases.database import Database
+from actors.databases.pooled import PooledDatabase
+from actors.databases.slow import SlowStatements
 from actors.functions.database import DatabaseFunctions
 from actors.functions.files import FileFunctions, FileSettings
 from actors.functions.programs import ProgramFunctions, ProgramSettings
@@ -53,19 +55,27 @@ class Data:
 
     def __init__(self, settings: Settings, redis: RedisDoor) -> None:
         store = settings.store
-        self.store = SqliteStore(SqliteSettings(store.path, store.synchronous))
-        self.own = OwnLibrary(make_database("sqlite3", store.path), settings.flows.versions)
-        self.outside = _outside(settings)
+        self.slow = slow = _slow(settings)
+        self.store = SqliteStore(SqliteSettings(store.path, store.synchronous), slow=slow)
+        library = make_database("sqlite3", store.path, DatabaseOptions(slow=slow, name="library"))
+        self.own = OwnLibrary(library, settings.flows.versions)
+        self.outside = _outside(settings, slow)
         self.library: Library = self.outside or self.own
         self.templates = Templates(self.library, _folder(settings.files.templates, "NFLOW_TEMPLATE_PATH"))
         self.triggers = _folder(settings.files.triggers, "NFLOE_TRIGGERS_FOLD")
-        self.scripts, owned = _scripts(settings, self.outside)
-        self.sessions = Sessions(_sessions(settings, redis), SessionSettings(max_kb=settings.session.max_kb))
+        self.scripts, owned = _scripts(settings, self.outside, slow)
+        self.sessions = Sessions(_sessions(settings, redis, slow), SessionSettings(max_kb=settings.session.max_kb))
         self.session: Callable[[str], RunSession] = partial(RunSession, self.sessions)
         files = settings.files
         allowed = settings.vm_pool.enable_filesystem
         self._files = FileFunctions(FileSettings(allowed, files.root, files.max_kb << 10))
         self._max_rows = settings.database.max_rows
+        self.databases = _pools(
+            library=self.own.database,
+            nflow=self.outside.database if self.outside is not None else None,
+            scripts=owned,
+            sessions=getattr(self.sessions.store, "database", None),
+        )
         self.keepers = (
             kept("own-library", self.own),
             *((kept("nflow-library", self.outside),) if self.outside is not None else ()),
@@ -115,7 +125,18 @@ def cookie_settings(settings: Settings) -> CookieSettings:
     return CookieSettings(keys, session.cookie, session.days * DAY_SECONDS, session.secure, https)
 
 
-def _outside(settings: Settings) -> SqlLibrary | None:
+def _pools(**databases: Database | None) -> dict[str, PooledDatabase]:
+    """Those there are, by what each is for."""
+    return {name: each for name, each in databases.items() if isinstance(each, PooledDatabase)}
+
+
+def _slow(settings: Settings) -> SlowStatements | None:
+    """Where statements that took long are kept, if anybody can read of them; names are those of `Data.databases`."""
+    debug = settings.debug
+    return SlowStatements(debug.slow_query_ms / 1000, time.time) if debug.enabled and debug.slow_query_ms else None
+
+
+def _outside(settings: Settings, slow: SlowStatements | None) -> SqlLibrary | None:
     """nFlow's database, where one is configured."""
     given = settings.database_nflow
     if not given.driver:
@@ -125,30 +146,36 @@ def _outside(settings: Settings) -> SqlLibrary | None:
         max_idle=given.max_idle_conns,
         lifetime_seconds=given.conn_max_lifetime,
         pgbouncer=given.pgbouncer,
+        slow=slow,
+        name="nflow",
     )
     database = _made("database_nflow.dsn", given.driver, given.dsn.get_secret_value(), options)
     written = {field.alias: getattr(given, name) for name, field in type(given).model_fields.items() if field.alias}
     return SqlLibrary(database, {name: written[name] for name in DEFAULTS if written.get(name)}, given.query)
 
 
-def _scripts(settings: Settings, outside: SqlLibrary | None) -> tuple[Database | None, Database | None]:
+def _scripts(
+    settings: Settings, outside: SqlLibrary | None, slow: SlowStatements | None
+) -> tuple[Database | None, Database | None]:
     """The database of `db.query` and db nodes: its own, else nFlow's, else none; and the one that needs a keeper."""
     given = settings.database
     if not given.driver:
         return (outside.database if outside is not None else None), None
-    options = DatabaseOptions(max_open=given.max_open_conns, pgbouncer=given.pgbouncer, init=given.init)
+    options = DatabaseOptions(
+        max_open=given.max_open_conns, pgbouncer=given.pgbouncer, init=given.init, slow=slow, name="scripts"
+    )
     database = _made("database.url", given.driver, given.url.get_secret_value(), options)
     return database, database
 
 
-def _sessions(settings: Settings, redis: RedisDoor) -> SessionStore:
+def _sessions(settings: Settings, redis: RedisDoor, slow: SlowStatements | None) -> SessionStore:
     session, url = settings.session, settings.pg_session.url.get_secret_value()
     life = session.days * DAY_SECONDS
     match session.store or ("postgres" if url else "memory"):
         case "postgres":
             if not url:
                 raise BadDocument([Problem("pg_session.url", "missing: session.store is postgres")])
-            options = DatabaseOptions(statement_seconds=5.0)
+            options = DatabaseOptions(statement_seconds=5.0, slow=slow, name="sessions")
             return PostgresSessions(_made("pg_session.url", "postgres", url, options), life, session.max_kb)
         case "redis":
             if not settings.redis.host:

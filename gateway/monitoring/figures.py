@@ -179,6 +179,15 @@ class Figures:
         )  # fmt: skip
 
 
+class Unwatched(Figures):
+    """Of a gateway nobody watches: it counts nothing."""
+
+    __slots__ = ()
+
+    def answered(self, visit: Visit, seconds: float) -> None:
+        """Nobody asks."""
+
+
 def _failed(status: int) -> bool:
     return status >= 400 or status <= -4
 

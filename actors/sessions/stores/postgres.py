@@ -35,6 +35,11 @@ class PostgresSessions:
         self._made = False
         """The table is there."""
 
+    @property
+    def database(self) -> Database:
+        """Its connections."""
+        return self._database
+
     async def open(self) -> None:
         """See `SessionStore.open`."""
         await self._database.open()
