@@ -231,20 +231,18 @@ class Exchanges:
             raise BadBodyError(replace(told, headers=(("Accept-Encoding", decoding.CODINGS),))) from None
         except Overloaded as error:
             raise BadBodyError(statuses.unavailable(str(error), error.retry_after)) from None
-        except BadDocument as error:
-            raise BadBodyError(statuses.bad_input(error)) from None
         except TimeoutError:
             seconds = self._settings.body_seconds
             raise BadBodyError(
                 statuses.plain(408, f"the body did not arrive within {seconds:g} s (server.body_seconds)")
             ) from None
-        except UNREADABLE as error:
+        except (*UNREADABLE, decoding.MalformedError) as error:
             raise BadBodyError(statuses.plain(400, f"the body cannot be read: {one_line(error)}")) from None
         finally:
             self.arriving -= 1
 
     async def _read(self, request: Incoming, decoder: decoding.Decoder | None, limit: int) -> bytes:
-        """Bytes as they come, each of them reserved. Raises BadBodyError, Overloaded, BadDocument."""
+        """Bytes as they come, each of them reserved. Raises BadBodyError, Overloaded, MalformedError."""
         content, visit = request.content, request.visit
         parts: list[bytes] = []
         size = 0

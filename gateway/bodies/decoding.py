@@ -9,8 +9,6 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from protocol.errors import BadDocument, Problem
-
 CODINGS: Final = "gzip, deflate"
 """For the Accept-Encoding header of a refusal (RFC 9110, section 15.5.16)."""
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
@@ -21,6 +19,10 @@ _MOST_MEMBERS: Final = 100
 
 class UnknownCodingError(Exception):
     """The coding is not taken."""
+
+
+class MalformedError(Exception):
+    """The body is not what its coding says."""
 
 
 class Decoder:
@@ -35,7 +37,7 @@ class Decoder:
         self._members = 1
 
     def feed(self, data: bytes, room: int) -> bytes:
-        """What `data` unpacks to: `room` bytes, or one more to say that it is too much. Raises BadDocument."""
+        """What `data` unpacks to: `room` bytes, or one more to say that it is too much. Raises MalformedError."""
         inflate = self._inflate
         if inflate is None:
             self._bits = zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS  # RFC 1950, or what some send
@@ -50,18 +52,18 @@ class Decoder:
                 if inflate.eof and data:
                     inflate = self._inflate = self._next_member()
         except zlib.error as error:
-            raise _bad(str(error).partition(":")[2].strip() or str(error)) from None
+            raise MalformedError(str(error).partition(":")[2].strip() or str(error)) from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def end(self) -> None:
-        """The body is over. Raises BadDocument when it was cut short."""
+        """The body is over. Raises MalformedError when it was cut short."""
         if self._inflate is not None and not self._inflate.eof:
-            raise _bad("it ends too early")
+            raise MalformedError("it ends too early")
 
     def _next_member(self) -> zlib._Decompress:
         self._members += 1
         if self._bits != 16 + zlib.MAX_WBITS or self._members > _MOST_MEMBERS:
-            raise _bad("something follows its end")
+            raise MalformedError("something follows its end")
         return zlib.decompressobj(self._bits)
 
 
@@ -73,7 +75,3 @@ def decoder(content_encoding: str) -> Decoder | None:
     if coding in _GZIP or coding == "deflate":
         return Decoder(coding)
     raise UnknownCodingError(content_encoding[:100])
-
-
-def _bad(why: str) -> BadDocument:
-    return BadDocument([Problem("body", f"not what its Content-Encoding says: {why}")])
