@@ -52,8 +52,8 @@ OWNERS = {
     "pyinstrument": {"gateway/debug/profiler.py"},
     "cryptography": {"actors/guards/encryption.py"},
     "re2": {"actors/guards/pattern.py"},
-    "tree_sitter": {"actors/guards/syntax.py"},
-    "tree_sitter_javascript": {"actors/guards/syntax.py"},
+    "tree_sitter": {"actors/guards/analysis/syntax.py"},
+    "tree_sitter_javascript": {"actors/guards/analysis/syntax.py"},
 }
 """Third-party package → the one file (of ours) that may import it. An empty set: nobody yet."""
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}

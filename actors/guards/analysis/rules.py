@@ -6,9 +6,9 @@ A set of rules is made of `[security]` once; everything that is wrong with it is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from actors.guards.pattern import Pattern
 from actors.guards.pattern import compile as compile_pattern
@@ -60,7 +60,7 @@ class OwnRule:
 class RuleSet:
     """The rules in force."""
 
-    built_in: Mapping[str, Rule] = BUILT_IN
+    built_in: Mapping[str, Rule] = field(default_factory=lambda: BUILT_IN)
     """By name; those that are off are not in it."""
     own: tuple[OwnRule, ...] = ()
     allowed: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ def rule_set(severities: Mapping[str, str], own: Mapping[str, str], allowed: Col
         elif severity not in SEVERITIES:
             problems.append(Problem(path, f"must be {', '.join(SEVERITIES)} or {OFF}, not {severity!r}"))
         else:
-            rules[name] = Rule(name, cast("Severity", severity), rules[name].description)
+            rules[name] = Rule(name, severity, rules[name].description)
     known = {*BUILT_IN, *own}
     problems += [Problem("security.allowed_patterns", _unknown(name, known)) for name in allowed if name not in known]
     if problems:

@@ -81,19 +81,21 @@ _SINGLE: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\
 
 def _escape(piece: str) -> str:
     """`piece` begins behind the backslash."""
-    for digits, rest in _numbered(piece):
-        try:
-            return chr(int(digits, 16)) + rest
-        except (ValueError, OverflowError):
-            return piece
-    return _SINGLE.get(piece[0], piece[0]) + piece[1:]
+    numbered = _number(piece)
+    if numbered is None:
+        return _SINGLE.get(piece[0], piece[0]) + piece[1:]
+    digits, rest = numbered
+    try:
+        return chr(int(digits, 16)) + rest
+    except (ValueError, OverflowError):
+        return piece
 
 
-def _numbered(piece: str) -> list[tuple[str, str]]:
-    """The hexadecimal digits of an escape by number, and what follows; empty for other escapes."""
-    if piece.startswith("u{") and "}" in piece:
+def _number(piece: str) -> tuple[str, str] | None:
+    """The hexadecimal digits of an escape by number, and what follows; None for other escapes."""
+    if piece.startswith("u{"):
         digits, _, rest = piece[2:].partition("}")
-        return [(digits[:8], rest)]
+        return digits[:8], rest
     if piece[0] == "u":
-        return [(piece[1:5], piece[5:])]
-    return [(piece[1:3], piece[3:])] if piece[0] == "x" else []
+        return piece[1:5], piece[5:]
+    return (piece[1:3], piece[3:]) if piece[0] == "x" else None
