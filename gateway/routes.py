@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from actors.catalogue import Catalogue
@@ -41,8 +41,18 @@ class ApiParts:
     plugins: PluginActions | None
 
 
-def routes(monitor: Monitor, api: Api, parts: ApiParts, monitoring: Monitoring, base: str, *, port: bool) -> Routes:
-    """The table. `base`: the path below which all of it is served; empty: the root. `port`: metrics have their own."""
+def routes(
+    monitor: Monitor,
+    api: Api,
+    parts: ApiParts,
+    monitoring: Monitoring,
+    base: str,
+    *,
+    port: bool,
+    debug: Sequence[Route] = (),
+) -> Routes:
+    """The table. `base`: the path below which all of it is served; empty: the root. `port`: metrics have their own.
+    `debug`: the debug endpoints, where they are on."""
     found: list[Route] = []
     if api.enabled:
         processes = Processes(
@@ -57,6 +67,7 @@ def routes(monitor: Monitor, api: Api, parts: ApiParts, monitoring: Monitoring, 
         found += monitoring.health_routes()
         if not port:
             found.append(monitoring.metrics_route())
+    found += debug
     if api.enabled and api.docs:
         found += Documentation(
             tuple(found), base, parts.plugins.actions if parts.plugins is not None else tuple

@@ -39,6 +39,7 @@ from gateway.api.reception import Reception
 from gateway.armour.certificate import Certificate
 from gateway.assembly import Assembly
 from gateway.assembly.armour import make_armour, make_certificate
+from gateway.assembly.debug import make_debug_access, make_debug_routes
 from gateway.assembly.limits import make_clients
 from gateway.assembly.watching import Watching
 from gateway.configuration.live import Live
@@ -85,6 +86,7 @@ class Runtime:
         self._parts = self.assembly.parts
         self._served = _served(settings, listen=listen)
         self._prefix = ""
+        self._debug_access = make_debug_access(settings, self.assembly)
         self._armour = make_armour(settings, self._parts.pool_figures, listen=listen)
         self._certificate: Certificate | None = None
         self._exchanges = Exchanges(
@@ -190,7 +192,10 @@ class Runtime:
             self.assembly.plugins,
         )  # fmt: skip
         monitoring = self._watching.watch(self.system, self.admission, self.assembly)
-        table = routes(settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None)
+        table = routes(
+            settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None,
+            debug=make_debug_routes(settings, self.system, self.assembly, self._watching),
+        )  # fmt: skip
         self.catalogue.hidden = lambda flows: hidden(table, flows)
         bearers = Bearers(
             api.admin_token.get_secret_value(), open_execution=api.open_execution, tokens=data.outside or data.own,
@@ -198,7 +203,7 @@ class Runtime:
         )  # fmt: skip
         accounts = Accounts(bearers.name, self.assembly.cookie, data.session, time.monotonic)
         clients = make_clients(settings, self.assembly.limits.limits, accounts)
-        desk = Desk(bearers, self._exchanges)
+        desk = Desk(bearers, self._exchanges, self._debug_access)
         reception = self._reception = Reception(
             self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
             access_log=served.access_log

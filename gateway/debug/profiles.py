@@ -44,12 +44,9 @@ class Profiles:
         form = Choice(
             "format", ("html", "speedscope", "text"), "A page with a flame graph, JSON for speedscope, a text"
         )
-        for path, name, text in (("pprof", "listProfiles", "again"), ("pprof/", "listProfilesToo", "")):
-            found.append(
-                debug_route("GET", path, name, f"The profiles there are{' ' * bool(text)}{text}", self.index,
-                            ("A page", None), media=_HTML)
-            )  # fmt: skip
         found += [
+            debug_route("GET", "pprof/", "listProfiles", "The profiles there are", self.index, ("A page", None),
+                        media=_HTML),
             debug_route("GET", "pprof/profile", "profileCpu", "What the event loop does for some seconds", self.cpu,
                         ("The profile", None), (409,), query=(seconds,), choices=(form,), media=_HTML,
                         other_media=("application/json", TEXT_PLAIN)),
@@ -68,7 +65,7 @@ class Profiles:
     async def index(self, call: Call) -> ApiAnswer:
         """Links."""
         names = ("profile?seconds=10", "profile?seconds=10&format=speedscope", "heap?seconds=5", "tasks", "threads")
-        items = "".join(f'<li><a href="/debug/pprof/{name}">{name.replace("&", "&amp;")}</a>' for name in names)
+        items = "".join(f'<li><a href="{name}">{name}</a>' for name in (each.replace("&", "&amp;") for each in names))
         page = f"<!doctype html><meta charset=utf-8><title>Profiles</title><h1>Profiles</h1><ul>{items}</ul>\n"
         return ApiAnswer(200, page.encode(), PAGE_HEADERS, _HTML + _UTF8)
 
