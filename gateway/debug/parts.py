@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -31,11 +32,11 @@ _ACCESS: Final = (401, 403, 429)
 
 
 class Events(Protocol):
-    """What the kernel's events add up to."""
+    """What the kernel's events add up to, by supervisor."""
 
-    crashes: int
-    restarts: int
-    escalations: int
+    crashes: Counter[str]
+    restarts: Counter[str]
+    escalations: Counter[str]
     overflows: int
 
 

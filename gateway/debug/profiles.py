@@ -33,7 +33,8 @@ class Profiles:
         """Its routes; most of them only where profiles are allowed."""
         dump = ("A text", None)
         found = [
-            debug_route("GET", "goroutines", "debugGoroutines", "Stacks of all tasks and threads", self.everybody, dump,
+            debug_route("GET", "goroutines", "debugGoroutines", "Busy actors, stacks of all tasks and threads",
+                        self.everybody, dump,
                         media=TEXT_PLAIN),
         ]  # fmt: skip
         if not self._parts.settings.debug.enable_pprof:
@@ -91,8 +92,8 @@ class Profiles:
         return ApiAnswer(200, dumps({"seconds": seconds, **told}))
 
     async def everybody(self, call: Call) -> ApiAnswer:
-        """Both."""
-        return _text(f"{stacks.tasks()}\n{stacks.threads()}")
+        """All of them."""
+        return _text("\n".join((stacks.actors(self._parts.system), stacks.tasks(), stacks.threads())))
 
     async def tasks(self, call: Call) -> ApiAnswer:
         """Tasks."""

@@ -1,4 +1,4 @@
-"""What every task and thread is doing just now, as text: the answer to Go's dump of goroutines.
+"""What every actor, task and thread is doing just now, as text: the answer to Go's dump of goroutines.
 
 Stacks name files, lines and functions, never values. Bounded in tasks and in lines. Pure readers of the interpreter.
 """
@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
+
+from actors.kernel import ActorState, System
 
 _MOST_TASKS: Final = 500
 _MOST_FRAMES: Final = 30
@@ -42,6 +44,21 @@ def threads() -> str:
         stack = traceback.extract_stack(frame, _MOST_FRAMES)
         lines += ["", f"thread {name}", *(_line(each.filename, each.lineno, each.name) for each in stack)]
     return "\n".join(lines) + "\n"
+
+
+def actors(system: System) -> str:
+    """The actors that are not at rest: those that handle, wait for mail to be handled, start or stop."""
+    found = list(islice(_active(system.snapshot(most=_MOST_TASKS)), _MOST_TASKS))
+    lines = [f"{len(found)} actors not at rest", ""]
+    lines += [f"  {each.path}  {each.state}  mail {each.mailbox}  oldest {each.oldest_seconds:.3f}s" for each in found]
+    return "\n".join(lines) + "\n"
+
+
+def _active(state: ActorState) -> Iterator[ActorState]:
+    for child in state.children:
+        if child.state != "running" or child.mailbox:
+            yield child
+        yield from _active(child)
 
 
 def _stack(task: asyncio.Task[Any]) -> tuple[str, ...]:

@@ -61,8 +61,8 @@ class Supervision:
         return ApiAnswer.of(
             {
                 "actors": _MOST_ACTORS - room[0],
-                "restarts": events.restarts, "crashes": events.crashes, "escalations": events.escalations,
-                "mailbox_overflows": events.overflows, "dead_letters": system.dead_letters, "tree": roots,
+                "restarts": events.restarts.total(), "crashes": events.crashes.total(),
+                "escalations": events.escalations.total(), "mailbox_overflows": events.overflows, "dead_letters": system.dead_letters, "tree": roots,
             }
         )  # fmt: skip
 
