@@ -62,7 +62,8 @@ class Supervision:
             {
                 "actors": _MOST_ACTORS - room[0],
                 "restarts": events.restarts.total(), "crashes": events.crashes.total(),
-                "escalations": events.escalations.total(), "mailbox_overflows": events.overflows, "dead_letters": system.dead_letters, "tree": roots,
+                "escalations": events.escalations.total(), "mailbox_overflows": events.overflows,
+                "dead_letters": system.dead_letters, "tree": roots,
             }
         )  # fmt: skip
 
