@@ -23,9 +23,9 @@ def test_paths_are_left_out_by_their_decoded_beginning(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/healt", "/Health", "//health", "/api/health",
-        "/health/../expensive", "/health/..", "/health/./x", "/health%2f..%2fexpensive", "/health%2Fx",
-        "/health\\..\\x", "/health%5c..", "/health/%2e%2e/expensive", "/%2568ealth", "/health/%252e%252e/x", "/health//x", "/health%00",
+        "/", "/healt", "/Health", "//health", "/api/health", "/health/../expensive", "/health/..", "/health/./x",
+        "/health%2f..%2fexpensive", "/health%2Fx", "/health\\..\\x", "/health%5c..", "/health/%2e%2e/expensive",
+        "/%2568ealth", "/health/%252e%252e/x", "/health//x", "/health%00",
     ],
 )  # fmt: skip
 def test_a_path_that_could_mean_another_one_is_limited(path: str) -> None:
