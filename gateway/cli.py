@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from protocol.flow import Flow
     from protocol.settings import Settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="An actor-based runtime for workflows.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="An actor-based runtime for workflows.",
+)
 
 app.add_typer(configuration.app, name="config")
 
@@ -178,7 +183,7 @@ def import_(
     except BadDocument as error:
         refuse(str(error))
     except (NflowError, OSError) as error:
-        typer.echo(f"nflow: {error}", err=True)
+        typer.echo(f"nflow: {getattr(error, 'whole', error)}", err=True)
         raise typer.Exit(1) from None
     typer.echo(report.table())
     for name, problem in report.problems:
@@ -209,7 +214,7 @@ def versions(
         else:
             lines = asyncio.run(version_lines(settings, app_))
     except (NflowError, OSError) as error:
-        typer.echo(f"nflow: {error}", err=True)
+        typer.echo(f"nflow: {getattr(error, 'whole', error)}", err=True)
         raise typer.Exit(1) from None
     if not lines:
         typer.echo(f"nflow: app {app_!r} has no {f'version {show}' if show else 'versions'} in our store", err=True)

@@ -31,12 +31,12 @@ class Gathered:
     def put(self, section: str, key: str, value: Any, origin: str) -> None:
         """Set a key; a later source wins."""
         self.tree.setdefault(section, {})[key] = value
-        self.origins[f"{section}.{key}"] = origin
+        self.origins[f"{section}.{key}"] = printable(origin)
 
     def complain(self, path: str, message: str, origin: str = "", *, fatal: bool = True) -> None:
         """Note a problem, unless there are enough."""
         if len(self.problems) < MOST_PROBLEMS:
-            told = f"{message} (from {origin})" if origin else message
+            told = f"{message} (from {printable(origin)})" if origin else message
             self.problems.append(Problem(printable(path), told, fatal))
 
     @property
@@ -45,9 +45,9 @@ class Gathered:
         return len(self.problems) >= MOST_PROBLEMS
 
 
-def printable(name: str) -> str:
-    """A name as it can be shown: on one line, without control characters, not too long."""
-    cut = name if len(name) <= _MOST_CHARACTERS else f"{name[:_MOST_CHARACTERS]}…"
+def printable(name: str, most: int = _MOST_CHARACTERS) -> str:
+    """A name as it can be shown: on one line, without control characters, not too long, not nothing."""
+    cut = name if len(name) <= most else f"{name[:most]}…"
     if cut.isprintable():
-        return cut
+        return cut or '""'
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)

@@ -6,12 +6,17 @@ certificate that cannot be read) is `gateway/configuration/checks.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import Final
 
 from protocol.errors import Problem
 from protocol.settings.leftovers import leftovers
 from protocol.settings.model import Sections
+
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 def contradictions(settings: Sections) -> Iterator[Problem]:
@@ -79,9 +84,9 @@ def _listening(settings: Sections) -> Iterator[Problem]:
     if monitor.enabled and monitor.health_check_path == monitor.metrics_path:
         yield Problem("monitor.metrics_path", "is monitor.health_check_path too")
     if server.tls_cert and not server.tls_key:
-        yield Problem("server.tls_key", "is missing: server.tls_cert needs it")
+        yield Problem("server.tls_cert", "needs server.tls_key")
     if server.tls_key and not server.tls_cert:
-        yield Problem("server.tls_cert", "is missing: server.tls_key needs it")
+        yield Problem("server.tls_key", "needs server.tls_cert")
 
 
 def _browsers(settings: Sections) -> Iterator[Problem]:
@@ -89,11 +94,12 @@ def _browsers(settings: Sections) -> Iterator[Problem]:
     if cors.allow_credentials and "*" in cors.allowed_origins:
         yield Problem("cors.allow_credentials", "needs origins by name: cors.allowed_origins has *")
     for number, origin in enumerate(cors.allowed_origins, 1):
-        scheme, sign, rest = origin.partition("://")
-        if origin != "*" and not (scheme and sign and rest and "/" not in rest and "?" not in rest):
-            yield Problem(
-                "cors.allowed_origins", f"number {number} is no origin, such as https://app.example.com, without a path"
-            )
+        if origin != "*" and not _ORIGIN.fullmatch(origin.lower()):
+            yield Problem("cors.allowed_origins", f"number {number} is no origin, such as https://app.example.com")
+    for key in ("allowed_methods", "allowed_headers", "exposed_headers"):
+        for number, name in enumerate(getattr(cors, key), 1):
+            if not _TOKEN.fullmatch(name):
+                yield Problem(f"cors.{key}", f"number {number} cannot be a name of HTTP")
 
 
 def _switches(settings: Sections) -> Iterator[Problem]:

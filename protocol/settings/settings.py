@@ -61,9 +61,9 @@ class Settings(Sections):
         try:
             text = _text(path)
         except OSError as error:
-            raise BadDocument([Problem(printable(str(path)), f"cannot be read: {error.strerror}")]) from None
+            raise BadDocument([Problem(printable(str(path), 4_096), f"cannot be read: {error.strerror}")]) from None
         except ValueError as error:
-            raise BadDocument([Problem(printable(str(path)), str(error))]) from None
+            raise BadDocument([Problem(printable(str(path), 4_096), str(error))]) from None
         return cls.examine(text, path.name, env)
 
     @classmethod
@@ -111,8 +111,8 @@ class Loaded:
         return replace(self, problems=(*self.problems, *map(self._located, problems)))
 
     def _located(self, problem: Problem) -> Problem:
-        origin = self.origins.get(".".join(problem.path.split(".")[:2]))
-        return replace(problem, message=f"{problem.message} (from {origin})") if origin else problem
+        origin = self.origins.get(".".join(problem.path.split(".")[:2]), "the default")
+        return replace(problem, message=f"{problem.message} (from {origin})")
 
 
 def known_keys() -> Known:
