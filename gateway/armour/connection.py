@@ -123,14 +123,22 @@ class Connection(web.RequestHandler):
             data = data[cut:]
             if not self._remember(count):
                 break
+        count = self._request_count
         super().data_received(data)
+        self._remember(count)
 
     def _remember(self, count: int) -> bool:
         """Keep the body of the request that has just come; False: none has."""
-        if self._request_count == count:
+        if self._request_count == count or not self._messages:
             return False
-        if self._messages:
-            self._body = self._messages[-1][1]
+        message, body = self._messages[-1]
+        if not isinstance(message, _ErrInfo):
+            self._body = body
+        elif not self._body.is_eof():  # what cannot be read is a body: its reader waits for the rest
+            self._messages.pop()
+            self._close = True
+            self._body.set_exception(web.RequestPayloadError(str(message.exc)))
+            self._body.feed_eof()
         return True
 
     def _refuse(self, error: BadHttpMessage) -> None:

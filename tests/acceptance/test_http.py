@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -229,7 +231,9 @@ MALFORMED = {
     "a negative length": head("POST /ok HTTP/1.1", "Content-Length: -1"),
     "a bad chunk": head("POST /ok HTTP/1.1", "Transfer-Encoding: chunked") + b"zz\r\nab\r\n0\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "a very long address": head("GET /" + "a" * 20_000 + " HTTP/1.1"),
+    "a very long address": head("GET /" + "a" * 40_000 + " HTTP/1.1"),
+    "many long headers": head("GET /ok HTTP/1.1", *(f"X-{n}: " + "a" * 8_000 for n in range(5))),
+    "very many headers": head("GET /ok HTTP/1.1", *(f"X-{n}: a" for n in range(200))),
     "a very long header": head("GET /ok HTTP/1.1", "X: " + "a" * 70_000),
     "a NUL in the address": head("GET /a\0b HTTP/1.1"),
     "letters that are no ASCII": head("GET /\xf1 HTTP/1.1"),
@@ -237,14 +241,23 @@ MALFORMED = {
 }  # fmt: skip
 
 
+TOO_LARGE = {"a very long address", "a very long header", "many long headers", "very many headers"}
+
+
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_request_gets_a_400_and_one_line_in_the_log(server: Server, case: str) -> None:
+def test_a_malformed_request_gets_a_4xx_of_ours_and_one_line_in_the_log(server: Server, case: str) -> None:
     before = len(server.log().splitlines())
     wire = exchange(server, MALFORMED[case])
-    assert statuses(wire) == [400]
-    lines = until(lambda: server.log().splitlines()[before:])
+    status = 431 if case in TOO_LARGE else 400
+    assert statuses(wire) == [status]
+    answered, _, body = wire.partition(b"\r\n\r\n")
+    assert b"Server: nflow\r\n" in answered
+    assert b"aiohttp" not in wire
+    assert json.loads(body)["code"] == status
+    named = re.search(rb"X-Request-ID: (\S+)", answered)
+    assert named is not None
+    lines = until(lambda: [line for line in server.log().splitlines()[before:] if named[1].decode() in line])
     assert len(lines) == 1
-    assert "bad request" in lines[0]
     assert len(lines[0]) < 400
 
 
