@@ -19,7 +19,7 @@ from actors.reach.http_message import HttpRequest
 from protocol.errors import CallRefused
 from tests.acceptance.conftest import Launch
 from tests.acceptance.playbooks import edges, js, playbook, starter
-from tests.acceptance.servers import Answer, Server
+from tests.acceptance.servers import Answer, Server, until
 from tests.torture.row import tell
 
 DOOR = "127.0.0.2"
@@ -109,7 +109,18 @@ def server(launch: Launch, inner: tuple[int, list[str]], tmp_path_factory: pytes
     with pytest.MonkeyPatch.context() as environment:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):  # an inner proxy of the machine is no way in either
             environment.setenv(name, f"http://127.0.0.1:{inner[0]}")
-        return launch(playbook(**flows), f'[security]\nallowed_addresses = ["{DOOR}/32"]\n')
+        launched = launch(playbook(**flows), f'[security]\nallowed_addresses = ["{DOOR}/32"]\n')
+    until(lambda: listens(launched), 20.0)  # its probe asked the proxy, which answers everything
+    inner[1].clear()
+    return launched
+
+
+def listens(server: Server) -> bool:
+    try:
+        server.connect().close()
+    except OSError:
+        return False
+    return True
 
 
 def asked_for(server: Server, way: str, url: str) -> Answer:
