@@ -209,8 +209,10 @@ def _outcome(commit: asyncio.Future[frozenset[str]]) -> _Outcome:
     match error:
         case None:
             return _Committed(commit.result())
-        case Unavailable() | AskError():
+        case Unavailable():
             return _Refused(str(error), by_content=False)
+        case AskError():
+            return _Refused("the store did not answer", by_content=False)
         case Refusal():
             return _Refused(str(error), by_content=True)
         case _:

@@ -49,7 +49,16 @@ MOST_SHOWN = 20
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        app()
+    except Exception as error:  # a bug of ours: one masked traceback without local values, not Python's or typer's own
+        from gateway import logs
+
+        log = logs.configure() if logs.in_force() is None else logs.in_force()
+        assert log is not None
+        log.hooks.program(type(error), error, error.__traceback__)
+        logs.let_go()
+        sys.exit(1)
 
 
 @app.command()
@@ -77,18 +86,20 @@ def serve(
     over = environment(server_host=host, server_port=port, server_profile=profile)
     source = Source(configuration_file(config), over)
     settings = _checked(source)
+    _log_as(settings, verbose)
     documents, apps = _documents(app_, settings)
     from gateway import runtime
 
-    code = runtime.run(lambda: _serve(settings, source, documents, apps))
+    code = runtime.run(lambda: _serve(settings, source, documents, apps, verbose))
     logs.let_go()
     raise typer.Exit(code)
 
 
-async def _serve(settings: Settings, source: Source, documents: dict[str, Path], apps: tuple[str, ...]) -> int:
+async def _serve(settings: Settings, source: Source, documents: dict[str, Path], apps: tuple[str, ...], verbose: bool) -> int:
     import asyncio
     import signal
 
+    from gateway import logs
     from gateway.configuration.reload import reload
     from gateway.runtime import Runtime
     from protocol.errors import BadDocument, NflowError
@@ -98,6 +109,7 @@ async def _serve(settings: Settings, source: Source, documents: dict[str, Path],
 
     def stop() -> None:
         if asked.is_set():
+            logs.flush(0.2)
             os._exit(1)
         asked.set()
 
@@ -108,6 +120,7 @@ async def _serve(settings: Settings, source: Source, documents: dict[str, Path],
     except NflowError as error:
         complain(str(error))
         return 2 if isinstance(error, BadDocument) else 1
+    logs.follow(runtime.live, verbose=verbose)
     loop.add_signal_handler(signal.SIGHUP, reload, source, runtime.live)
     try:
         await runtime.start()
@@ -120,7 +133,7 @@ async def _serve(settings: Settings, source: Source, documents: dict[str, Path],
     await asyncio.wait({stopped, runtime.failed}, return_when=asyncio.FIRST_COMPLETED)
     failed = runtime.failed.done()
     if failed:
-        typer.echo(f"nflow: the supervision tree gave up: {runtime.failed.result()}", err=True)
+        complain(f"the supervision tree gave up: {runtime.failed.result()}")
     stopped.cancel()
     await runtime.stop()
     return 1 if failed else 0
@@ -267,6 +280,17 @@ def _settings(config: Path | None) -> Settings:
         refuse(str(error))
     _warn(warnings)
     return settings
+
+
+def _log_as(settings: Settings, verbose: bool) -> None:
+    """From here on the log is as the configuration says, and what nobody catches is in it."""
+    from gateway import logs
+    from protocol.errors import BadDocument
+
+    try:
+        logs.configure(logs.log_settings(settings, verbose=verbose)).hooks.set()
+    except BadDocument as error:
+        refuse("\n".join(str(problem) for problem in error.problems))
 
 
 def _checked(source: Source) -> Settings:

@@ -56,9 +56,17 @@ class Overloaded(Refusal):
 class Unavailable(Refusal):
     """A server this work needs is out of reach; try again later."""
 
-    def __init__(self, message: str = "", *, retry_after: float = 1.0) -> None:
+    def __init__(self, message: str = "", *, retry_after: float = 1.0, detail: str = "") -> None:
+        """`message` reaches whoever asked, scripts and clients too: no address of a server, none of its words."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.detail = detail
+        """What the log has besides: the address, the server's own words."""
+
+    @property
+    def whole(self) -> str:
+        """Message and detail, for the log and for operators."""
+        return f"{self}: {self.detail}" if self.detail else str(self)
 
 
 class ScriptError(Refusal):

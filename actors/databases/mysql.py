@@ -73,7 +73,7 @@ class MysqlConnector:
         except TimeoutError:
             raise Unavailable(f"the database did not answer within {self._seconds:g} s") from None
         except (*_ERRORS, ssl.SSLError, RuntimeError, ValueError) as error:
-            raise Unavailable(f"the database is out of reach: {_words(error)}") from error
+            raise Unavailable("the database is out of reach", detail=_words(error)) from error
 
     async def kill(self, number: int) -> None:
         """End a connection and what it does, from another one. Raises what `connect` may."""
@@ -261,7 +261,7 @@ class MysqlSession:
             return CallRefused(f"the database cannot hold a value: {error}", name="TypeError")
         self._spoilt = True
         if isinstance(error, _ERRORS):
-            return Unavailable(f"the connection to the database failed: {_words(error)}; the outcome is unknown")
+            return Unavailable("the connection to the database failed; the outcome is unknown", detail=_words(error))
         return error
 
 

@@ -79,7 +79,7 @@ class Pool:
         self._quiet = asyncio.Event()
         self._failures = 0
         self._retry_at = 0.0
-        self._reason = ""
+        self._reason = self._detail = ""
 
     @property
     def size(self) -> int:
@@ -172,7 +172,8 @@ class Pool:
     async def _opened(self) -> Lease:
         if self._clock() < self._retry_at:
             self._wake()
-            raise Unavailable(self._reason, retry_after=max(0.1, self._retry_at - self._clock()))
+            wait = max(0.1, self._retry_at - self._clock())
+            raise Unavailable(self._reason, retry_after=wait, detail=self._detail)
         self._opening += 1
         try:
             session = await self._connector.connect()
@@ -194,8 +195,8 @@ class Pool:
 
     def _outage(self, error: Unavailable) -> None:
         if not self._failures:
-            logger.warning("%s", error)
-        self._reason = str(error)
+            logger.warning("%s", error.whole)
+        self._reason, self._detail = str(error), error.detail
         self._retry_at = self._clock() + min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2 ** min(self._failures, 10))
         self._failures += 1
 

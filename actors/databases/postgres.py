@@ -62,9 +62,9 @@ class PostgresConnector:
         except TimeoutError:
             raise Unavailable(f"the database did not answer within {self._seconds:g} s") from None
         except asyncpg.PostgresError as error:
-            raise Unavailable(f"the database refuses connections: {error}") from error
+            raise Unavailable("the database refuses connections", detail=str(error)) from error
         except (*_ERRORS, ssl.SSLError, ValueError) as error:
-            raise Unavailable(f"the database is out of reach: {_words(error)}") from error
+            raise Unavailable("the database is out of reach", detail=_words(error)) from error
         return PostgresSession(connection, shared=self._pgbouncer)
 
     async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
@@ -241,7 +241,7 @@ class PostgresSession:
             return CallRefused(f"{error}: cast it to text", name="TypeError")
         self._spoilt = True
         if isinstance(error, _ERRORS):
-            return Unavailable(f"the connection to the database failed: {_words(error)}; the outcome is unknown")
+            return Unavailable("the connection to the database failed; the outcome is unknown", detail=_words(error))
         return error
 
 

@@ -122,7 +122,7 @@ class AiFunctions:
         seconds = min(self._settings.timeout_seconds, patience(caller))
         headers = (("Content-Type", "application/json"), *headers)
         request = HttpRequest("POST", url, headers, dumps(body), seconds, "error")
-        response = await self._client.fetch(request, tenant=caller.tenant, own=own)
+        response = await self._client.fetch(request, tenant=caller.tenant, own=own, traceparent=caller.traceparent)
         try:
             answer = loads_from_script(response.body, name)
         except BadDocument:

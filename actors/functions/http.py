@@ -64,7 +64,7 @@ class HttpFunctions:
             options.get("redirect") or "follow",
             int(kilobytes * 1024) if kilobytes else None,
         )
-        response = await self._client.fetch(request, tenant=caller.tenant)
+        response = await self._client.fetch(request, tenant=caller.tenant, traceparent=caller.traceparent)
         text = response.text()
         body = {"body": text} if text is not None else {"bodyBase64": b64encode(response.body).decode()}
         return {
@@ -88,7 +88,7 @@ class HttpFunctions:
             if with_header:
                 headers = header_pairs(arguments.object(1 + has_body, {}), usage)
             request = HttpRequest(method, arguments.text(0), headers, body, patience(caller))
-            return go_response(await self._client.fetch(request, tenant=caller.tenant))
+            return go_response(await self._client.fetch(request, tenant=caller.tenant, traceparent=caller.traceparent))
 
         return call
 

@@ -57,7 +57,7 @@ class OwnLibrary(SqlLibrary):
         try:
             mark = await self.database.query(self._statements["look"])
         except CallRefused as error:
-            raise Unavailable(f"the library's tables are not there: {error}") from error
+            raise Unavailable("the library's tables are not there", detail=str(error)) from error
         if known is not None and known.mark == (mark.rows[0][0],):
             return known
         return (await super().look(names, None))._replace(mark=(mark.rows[0][0],))

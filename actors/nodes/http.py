@@ -53,7 +53,8 @@ class HttpNode:
         error_edge = next((edge for edge in _ERROR_EDGES if node.outputs.get(edge) is not None), None)
         request = _request(node.data, Substitution(payload), context.key)
         try:
-            response = await self._client.fetch(request, tenant=context.tenant)
+            trace = context.caller.traceparent if context.caller is not None else ""
+            response = await self._client.fetch(request, tenant=context.tenant, traceparent=trace)
         except (CallRefused, Unavailable, Overloaded) as error:
             if error_edge is None:
                 raise

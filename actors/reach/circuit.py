@@ -70,14 +70,16 @@ class Circuit:
         """A call was answered: the server is there, whatever went before."""
         self.state, self.failures, self.reason = CircuitState.CLOSED, 0, ""
 
-    def check(self, now: float, name: str) -> None:
-        """Raises Unavailable, with the time to wait and the last failure, when a call may not begin."""
+    def check(self, now: float, name: str, place: str = "") -> None:
+        """Raises Unavailable, with the time to wait, when a call may not begin. Whoever asked is told `name`; `place`
+        and the last failure are for the log."""
         if not self.admits(now):
             wait = self.retry_after(now)
             raise Unavailable(
-                f"{name} is not asked for {max(wait, 0.1):.1f} s more: it failed {self.failures_allowed} times"
-                f" in a row, last with: {self.reason}",
+                f"{name} is not asked for {max(wait, 0.1):.1f} s more:"
+                f" it failed {self.failures_allowed} times in a row",
                 retry_after=max(wait, 0.1),
+                detail=f"{place or name}, last with: {self.reason}",
             )
 
 
@@ -95,21 +97,23 @@ class Circuits:
     def __len__(self) -> int:
         return len(self._of)
 
-    def check(self, key: Hashable, now: float, name: str) -> None:
+    def check(self, key: Hashable, now: float, name: str, place: str = "") -> None:
         """Raises Unavailable when the server of this key is not to be asked now."""
         circuit = self._of.get(key)
         if circuit is not None:
-            circuit.check(now, name)
+            circuit.check(now, name, place)
 
-    def failed(self, key: Hashable, now: float, reason: str) -> None:
-        """A call to it failed in a way that counts."""
+    def failed(self, key: Hashable, now: float, reason: str) -> bool:
+        """A call to it failed in a way that counts. Whether it is left alone from now on."""
         circuit = self._of.get(key)
         if circuit is None:
             circuit = self._of[key] = Circuit(self._failures, self._seconds)
+        closed = circuit.state is CircuitState.CLOSED
         circuit.failed(now, reason)
         self._of.move_to_end(key)
         if len(self._of) > self._most:
             self._of.popitem(last=False)
+        return closed and circuit.state is CircuitState.OPEN
 
     def succeeded(self, key: Hashable) -> None:
         """A call to it was answered."""

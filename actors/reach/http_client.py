@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 from base64 import b64encode
@@ -25,6 +26,8 @@ from actors.reach.circuit import Circuits
 from actors.reach.http_message import REDIRECTS, HttpRequest, HttpResponse, checked, redirected
 from actors.reach.names import Names
 from protocol.errors import CallRefused, Overloaded, Unavailable
+
+logger = logging.getLogger("nflow.http")
 
 MOST_REDIRECTS: Final = 5
 MOST_WAITING: Final = 1_000
@@ -98,9 +101,12 @@ class HttpClient:
             if session is not None:
                 await session.close()
 
-    async def fetch(self, request: HttpRequest, *, tenant: str = "", own: bool = False) -> HttpResponse:
+    async def fetch(
+        self, request: HttpRequest, *, tenant: str = "", own: bool = False, traceparent: str = ""
+    ) -> HttpResponse:
         """The answer, whatever its status.
 
+        `traceparent`: the trace the request belongs to, told to the server unless the caller tells it another.
         `own`: the address is the operator's, so it passes the guard and the request's own deadline holds as it is.
         Raises CallRefused (TypeError: what cannot be sent; NetworkError: no answer, or none that may be taken;
         TimeoutError), Unavailable while the host's circuit is open, Overloaded when too many wait.
@@ -114,6 +120,8 @@ class HttpClient:
         if self.figures.active >= settings.max_connections + MOST_WAITING:
             raise Overloaded("too many requests to other servers wait already")
         request = checked(request)
+        if traceparent and not any(name.lower() == "traceparent" for name, _ in request.headers):
+            request = request._replace(headers=(*request.headers, ("traceparent", traceparent)))
         seconds = request.seconds or settings.timeout_seconds
         if not own:
             seconds = min(seconds, settings.timeout_seconds)
@@ -233,7 +241,7 @@ class _Call:
     async def _exchange(self, request: HttpRequest, url: URL) -> HttpResponse:
         """One request and its whole answer."""
         key = self._key(url)
-        self._circuits.check(key, self._now(), f"{url.host}")
+        self._circuits.check(key, self._now(), "the server", f"{url.host}")
         try:
             response = await self._begin(request, url)
         except aiohttp.ClientConnectorError as error:
@@ -286,7 +294,9 @@ class _Call:
         return _no_answer(f"{url.host} cannot be reached: {reason}")
 
     def _failed(self, url: URL, reason: str) -> None:
-        self._circuits.failed(self._key(url), self._now(), reason)
+        if self._circuits.failed(self._key(url), self._now(), reason):
+            seconds = self._settings.breaker_seconds
+            logger.warning("%s is not asked for %g s: it failed too often, last with: %s", url.host, seconds, reason)
 
     def _key(self, url: URL) -> str:
         return f"{self._tenant} {url.host}:{url.port}".strip()

@@ -152,7 +152,7 @@ class Mailer:
             raise Overloaded("too many mails wait already")
         seconds = min(seconds or self._settings.timeout_seconds, self._settings.timeout_seconds)
         place = f"{server.host}:{server.port}"
-        self._circuits.check(place, self._now(), place)
+        self._circuits.check(place, self._now(), "the mail server", place)
         self._waiting += 1
         try:
             async with asyncio.timeout(seconds) as deadline, self._room:

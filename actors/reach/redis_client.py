@@ -121,7 +121,7 @@ class RedisDoor:
             raise Unavailable(f"Redis is out of reach: {reason}")
         now = asyncio.get_running_loop().time
         for tries_left in range(self._settings.max_retries, -1, -1):
-            self._circuit.check(now(), self._name)
+            self._circuit.check(now(), "Redis", self._name)
             try:
                 return await self._try(self._pool, command, now() + (seconds or self._settings.seconds))
             except Unavailable:
@@ -157,7 +157,7 @@ class RedisDoor:
                 reply = await _exchange(pool, command)
         except _NOT_READY as error:
             self._circuit.succeeded()
-            raise Unavailable(f"{self._name} cannot do this now: {error}") from error
+            raise Unavailable("Redis cannot do this now", detail=f"{self._name}: {error}") from error
         except ResponseError as error:
             self._circuit.succeeded()
             raise CallRefused(f"redis: {error}", name="RedisError") from error
@@ -175,7 +175,8 @@ class RedisDoor:
         self._circuit.failed(asyncio.get_running_loop().time(), reason)
         if was_reachable and not self.reachable:  # an outage is one line, not one per call
             self._log.warning("%s is out of reach: %s", self._name, reason)
-        return Unavailable(f"{self._name} is out of reach: {reason}", retry_after=self._settings.breaker_seconds)
+        seconds = self._settings.breaker_seconds
+        return Unavailable("Redis is out of reach", retry_after=seconds, detail=f"{self._name}: {reason}")
 
 
 async def _exchange(pool: ConnectionPool, command: tuple[Word, ...]) -> Reply:

@@ -116,8 +116,8 @@ class Sessions:
         """How the last word with the store went; None: well."""
         if isinstance(refusal, Unavailable):
             if self.state.available:
-                self._log.error("session store", reachable=False, reason=str(refusal))
-            self.state = StoreState(False, str(refusal))
+                self._log.error("session store", reachable=False, reason=refusal.whole)
+            self.state = StoreState(False, refusal.whole)
         elif refusal is None and not self.state.available:
             self._log.info("session store", reachable=True)
             self.state = StoreState(True)

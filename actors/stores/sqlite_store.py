@@ -203,9 +203,9 @@ class SqliteStore:
         except AskError as error:
             # An answer that never came says nothing about the disk, but for the caller it is the same outage.
             self._tell(StoreState(False, str(error)))
-            raise Unavailable(f"the store is out of reach: {error}") from error
+            raise Unavailable("the store is out of reach", detail=str(error)) from error
         except Unavailable as error:
-            self._tell(StoreState(False, str(error)))
+            self._tell(StoreState(False, error.whole))
             raise
         if not self._state.available:
             self._tell(StoreState(True))

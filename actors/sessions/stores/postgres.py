@@ -113,4 +113,4 @@ async def _reached(asked: Awaitable[T]) -> T:
     try:
         return await asked
     except CallRefused as refused:
-        raise Unavailable(f"the session store refuses: {refused}") from None
+        raise Unavailable("the session store refuses", detail=str(refused)) from None

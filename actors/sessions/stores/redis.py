@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from actors.guards.encryption import NO_KEYS, Keyring
 from actors.reach.redis_client import RedisDoor, RedisScript, Reply, Word
 from actors.sessions.state import KIB, too_large, value_text
 from actors.sessions.stores.store import prefixed_length
 from actors.stores.statements import read_statements
 from protocol.codec import loads_from_script
-from protocol.errors import BadDocument, CallRefused, Unavailable
+from protocol.errors import BadDocument, CallRefused, Unavailable, Undecipherable
 from protocol.sessions import Changes, Maps, SessionEnded
 
 _SCRIPTS: Final = Path(__file__).with_name("redis.lua")
@@ -26,13 +27,22 @@ _BITE: Final = 1_000
 class RedisSessions:
     """Sessions as hashes."""
 
-    __slots__ = ("_load", "_max_kb", "_millis", "_prefix", "_redis", "_save")
+    __slots__ = ("_keys", "_load", "_max_kb", "_millis", "_prefix", "_redis", "_save")
 
-    def __init__(self, redis: RedisDoor, lifetime_seconds: float, max_kb: int, prefix: str = "nflow:session:") -> None:
+    def __init__(
+        self,
+        redis: RedisDoor,
+        lifetime_seconds: float,
+        max_kb: int,
+        prefix: str = "nflow:session:",
+        keys: Keyring = NO_KEYS,
+    ) -> None:
+        """`keys`: what values are encrypted with; the names of maps and keys are not."""
         scripts = read_statements(_SCRIPTS)
         self._load = RedisScript(scripts["load"])
         self._save = RedisScript(scripts["save"])
         self._redis = redis
+        self._keys = keys
         self._millis = max(1, int(lifetime_seconds * 1000))
         self._max_kb = max_kb
         self._prefix = prefix
@@ -53,15 +63,17 @@ class RedisSessions:
         if not state:
             return None
         try:
-            return _maps([_bytes(text) for text in state])
+            return _maps([_bytes(text) for text in state], self._keys)
         except (BadDocument, ValueError):
             raise SessionEnded from None  # nobody can go on with what others wrote here
+        except Undecipherable as error:
+            raise Unavailable(f"the session cannot be read: {error}") from None
 
     async def save(self, session: str, changes: Changes, *, begin: bool = False, rename: str = "") -> None:
         """See `SessionStore.save`."""
         beginnings = [prefixed_length(_bytes(name)) for name in changes.deletions]
         removed = [_field(name, key) for name, keys in changes.removals.items() for key in keys]
-        come = list(_fields(changes.merges))
+        come = list(_fields(changes.merges, self._keys))
         keys = [self._prefix + session, self._prefix + (rename or session)]
         arguments: list[Word] = [
             int(begin), self._millis, self._max_kb * KIB,
@@ -76,7 +88,7 @@ class RedisSessions:
             case b"ended":
                 raise SessionEnded
             case other:
-                raise Unavailable(f"the session store answered {other.decode(errors='replace')}")
+                raise Unavailable("the session store is out of order", detail=other.decode(errors="replace"))
 
     async def end(self, session: str) -> None:
         """See `SessionStore.end`."""
@@ -107,28 +119,35 @@ async def _reached(asked: Awaitable[Reply]) -> Reply:
     try:
         return await asked
     except CallRefused as refused:
-        raise Unavailable(f"the session store refuses: {refused}") from None
+        raise Unavailable("the session store refuses", detail=str(refused)) from None
 
 
-def _fields(merges: Maps) -> Iterator[bytes]:
+def _fields(merges: Maps, keys: Keyring) -> Iterator[bytes]:
     for name, values in merges.items():
         for key, value in values.items():
-            yield _field(name, key)
-            yield value_text(value)
+            field = _field(name, key)
+            yield field
+            yield keys.seal(value_text(value), _place(field))
 
 
 def _field(name: str, key: str) -> bytes:
     return prefixed_length(_bytes(name)) + _bytes(key)
 
 
-def _maps(texts: Sequence[bytes]) -> Maps:
+def _maps(texts: Sequence[bytes], keys: Keyring) -> Maps:
     maps: dict[str, dict[str, Any]] = {}
     for field, value in zip(texts[::2], texts[1::2], strict=True):
         if field != _EMPTY:
             length, _, rest = field.partition(b":")
             name, key = rest[: int(length)], rest[int(length) :]
-            maps.setdefault(name.decode(), {})[key.decode()] = loads_from_script(value, "session")
+            opened = keys.unseal(value, _place(field))
+            maps.setdefault(name.decode(), {})[key.decode()] = loads_from_script(opened, "session")
     return maps
+
+
+def _place(field: bytes) -> str:
+    """Where a value opens: in this field, of any session, for a session is renamed without being read."""
+    return f"session\0{field.decode('utf-8', 'replace')}"
 
 
 def _bytes(text: Any) -> bytes:

@@ -64,9 +64,13 @@ def test_calls_that_fail_late_do_not_keep_it_open() -> None:
 
 
 def test_the_refusal_says_when_and_why() -> None:
-    with pytest.raises(Unavailable, match=r"example\.org is not asked for 4\.0 s more: .* refused") as refused:
+    with pytest.raises(Unavailable, match=r"example\.org is not asked for 4\.0 s more: it failed") as refused:
         opened().check(106.0, "example.org")
     assert refused.value.retry_after == 4.0
+    with pytest.raises(Unavailable) as refused:
+        opened().check(106.0, "the server", "10.0.0.7:443")
+    assert "10.0.0.7" not in str(refused.value), "who asks is not told the address"
+    assert "10.0.0.7:443, last with: refused" in refused.value.whole
 
 
 def test_one_server_does_not_answer_for_another_and_success_forgets() -> None:
