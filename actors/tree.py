@@ -41,6 +41,7 @@ from actors.tracing import Tracing
 from actors.tracker import Tracker, Trackers
 from protocol.auditing import Audit, unheard
 from protocol.flow import Realm
+from protocol.process import StartProcess
 from protocol.refs import Ref
 from protocol.sandbox import Limits
 from protocol.storage import RetentionDays
@@ -62,7 +63,8 @@ class Parts:
     realm: Realm
     new_wid: Callable[[], str]
     wall: Callable[[], float]
-    log: Callable[[str, str, str, str], None]
+    log: Callable[[StartProcess, str, str, str, str], None]
+    """Told of a run, the id of its node, a level of `console`, a text and the id of its trace or nothing."""
     store: Store | None
     """None: nothing is written down, so a durable run fails."""
     journal: JournalSettings

@@ -54,8 +54,7 @@ def main() -> None:
     except Exception as error:  # a bug of ours: one masked traceback without local values, not Python's or typer's own
         from gateway import logs
 
-        log = logs.configure() if logs.in_force() is None else logs.in_force()
-        assert log is not None
+        log = logs.in_force() or logs.configure()
         log.hooks.program(type(error), error, error.__traceback__)
         logs.let_go()
         sys.exit(1)
@@ -95,7 +94,9 @@ def serve(
     raise typer.Exit(code)
 
 
-async def _serve(settings: Settings, source: Source, documents: dict[str, Path], apps: tuple[str, ...], verbose: bool) -> int:
+async def _serve(
+    settings: Settings, source: Source, documents: dict[str, Path], apps: tuple[str, ...], verbose: bool
+) -> int:
     import asyncio
     import signal
 

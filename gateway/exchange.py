@@ -22,6 +22,7 @@ from gateway import statuses, translate
 from gateway.armour.armour import Armour
 from gateway.armour.incoming import Incoming
 from gateway.bodies import decoding
+from gateway.bodies.encryption import AnswerEncryption
 from gateway.bodies.files import file_response
 from gateway.session_cookie import NONE, SessionCookie
 from gateway.statuses import ErrorAnswer
@@ -61,7 +62,6 @@ class ServerSettings:
     files_root: str = ""
     """Folder of the files scripts answer with; empty: none."""
     debug: bool = False
-    access_log: bool = False
     listen: bool = True
     """False: requests come from the program that embeds the runtime."""
     max_head: int = 32 << 10
@@ -74,14 +74,17 @@ class Exchanges:
     """All workflow requests of one gateway."""
 
     __slots__ = (
-        "_admission", "_cookie", "_inflight", "_new_wid", "_settings", "_shedding", "_turn", "arriving", "waiting",
+        "_admission", "_cookie", "_inflight", "_new_wid", "_settings", "_shedding", "_turn", "arriving", "encryption",
+        "waiting",
     )  # fmt: skip
 
     def __init__(
         self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str], cookie: SessionCookie,
-        armour: Armour,
+        armour: Armour, encryption: AnswerEncryption | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
+        self.encryption = encryption
+        """The last stop of every answer; None: they leave as they are (`security.enable_encryption`)."""
         self._inflight = armour.inflight
         self._shedding = armour.shedding
         self._admission = admission
@@ -121,9 +124,13 @@ class Exchanges:
             visit.wid = start.wid
             process = self._admission.start(start)
         except BadDocument as error:
+            visit.reason = str(error)
             return error_response(statuses.bad_input(error))
         except NflowError as error:
+            visit.reason = str(error)
             return error_response(statuses.error_answer(error, None, debug=self._settings.debug))
+        if self._admission.tracing is not None:
+            visit.trace = self._admission.tracing.id(start.wid)
         finish, session = match.start.finish_on_disconnect, shown.session if shown.old else ""
         if finish is None:
             finish = request.method not in SAFE_METHODS
@@ -131,8 +138,14 @@ class Exchanges:
         self.waiting.add(slot)
         try:
             reply = await slot
-            if isinstance(reply, AnswerBegun) or (isinstance(reply, Answer) and reply.file):
+            if (
+                self.encryption is not None
+                or isinstance(reply, AnswerBegun)
+                or (isinstance(reply, Answer) and reply.file)
+            ):
                 return await self.respond(request, start, reply, session)
+            if type(reply) is Failure:
+                visit.reason = str(reply.error)
             return self._whole(start, reply, session, visit.scheme)
         except asyncio.CancelledError:
             if not finish:
@@ -177,6 +190,8 @@ class Exchanges:
     async def respond(self, request: Incoming, start: StartProcess, reply: Reply, session: str) -> web.StreamResponse:
         """The response a reply becomes. `session`: one whose cookie is to be sent again."""
         scheme = request.visit.scheme if request.visit is not None else request.proto
+        if self.encryption is not None:
+            reply = await self._encrypted(self.encryption, start, reply)
         if isinstance(reply, AnswerBegun):
             return await self._streamed(request, reply, session, scheme)
         if isinstance(reply, Answer) and reply.file:
@@ -184,6 +199,12 @@ class Exchanges:
             lines = self._lines(reply.headers, reply.content_type, reply.wid, reply.forked_wid, session, scheme)
             return await file_response(self._settings.files_root, reply.file, lines, reply.status)
         return self._whole(start, reply, session, scheme)
+
+    async def _encrypted(self, encryption: AnswerEncryption, start: StartProcess, reply: Reply) -> Reply:
+        """The reply with its sensitive values encrypted, those of an error's words too."""
+        if not isinstance(reply, Failure):
+            reply = await encryption.reply(reply)
+        return await encryption.reply(self._explained(reply, start)) if isinstance(reply, Failure) else reply
 
     def _whole(self, start: StartProcess, reply: Answer | Failure, session: str, scheme: str) -> web.Response:
         if isinstance(reply, Answer) and reply.session:
@@ -260,18 +281,21 @@ class Exchanges:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _response(self, reply: Answer | Failure, start: StartProcess, session: str, scheme: str) -> web.Response:
-        match reply:
-            case Answer(status, content_type, body, headers, wid, forked, _, _):
-                if status < 200:  # no end of a response: the client would wait for another
-                    status, content_type = 500, "application/json"
-                    body = statuses.plain(500, f"the status {reply.status} cannot end a response").body
-            case Failure(error, node, wid, forked):
-                found = start.flow.nodes.get(node)
-                answer = statuses.error_answer(error, found, debug=self._settings.debug)
-                status, body, headers = answer.status, answer.body, answer.headers
-                content_type = "application/json" if body else ""
+        if isinstance(reply, Failure):
+            reply = self._explained(reply, start)
+        status, content_type, body, headers, wid, forked, _, _ = reply
+        if status < 200:  # no end of a response: the client would wait for another
+            content_type = "application/json"
+            status, body = 500, statuses.plain(500, f"the status {status} cannot end a response").body
         lines = self._lines(headers, content_type, wid, forked, session, scheme)
         return web.Response(status=status, body=body, headers=lines)
+
+    def _explained(self, failure: Failure, start: StartProcess) -> Answer:
+        """What the client of a failed run is told."""
+        found = start.flow.nodes.get(failure.node)
+        told = statuses.error_answer(failure.error, found, debug=self._settings.debug)
+        content_type = "application/json" if told.body else ""
+        return Answer(told.status, content_type, told.body, told.headers, failure.wid, failure.forked_wid)
 
     def _lines(
         self, headers: Pairs, content_type: str, wid: str, forked: str, session: str, scheme: str

@@ -45,6 +45,7 @@ from gateway.assembly.watching import Watching
 from gateway.configuration.live import Live
 from gateway.clients.accounts import Accounts
 from gateway.exchange import Exchanges, ServerSettings
+from gateway.logs import access_log
 from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
 from protocol.codec import TimeOrderedIds
@@ -90,7 +91,8 @@ class Runtime:
         self._armour = make_armour(settings, self._parts.pool_figures, listen=listen)
         self._certificate: Certificate | None = None
         self._exchanges = Exchanges(
-            self._served, self.admission, self._new_wid, self.assembly.cookie, self._armour
+            self._served, self.admission, self._new_wid, self.assembly.cookie, self._armour,
+            self.assembly.encryption.answers,
         )
         self._executions = Executions(
             self.catalogue, self._exchanges, self._new_wid, self._served.durability, self._served.max_body
@@ -206,7 +208,7 @@ class Runtime:
         desk = Desk(bearers, self._exchanges, self._debug_access)
         reception = self._reception = Reception(
             self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
-            access_log=served.access_log
+            access=access_log() if settings.server.access_log else None,
         )
         return ChildSpec(
             "gateway",
@@ -227,7 +229,6 @@ def _served(settings: Settings, *, listen: bool) -> ServerSettings:
         durability=settings.store.durability,
         files_root=settings.files.root,
         debug=settings.debug.enabled,
-        access_log=server.access_log,
         listen=listen,
         max_head=server.max_header_kb << 10,
         max_connections=server.max_connections,

@@ -19,8 +19,8 @@ class Visit:
     """One request."""
 
     __slots__ = (
-        "app", "began", "client", "flow", "held", "id", "lines", "method", "path", "route", "scheme", "status", "wid",
-        "workflow",
+        "app", "began", "client", "flow", "held", "id", "lines", "method", "path", "reason", "route", "scheme",
+        "status", "trace", "wid", "workflow",
     )  # fmt: skip
 
     def __init__(self, began: float, method: str, path: str) -> None:
@@ -39,6 +39,10 @@ class Visit:
         """Of the run that was begun; empty: none."""
         self.workflow = False
         """Whether a workflow was asked for."""
+        self.reason = ""
+        """Why it was refused or failed, where there is more to say than the status does."""
+        self.trace = ""
+        """Id of the trace its run belongs to; empty: nobody traces it."""
         self.status = LEFT
         self.scheme = "http"
         """How the client speaks to us, or to the trusted proxy before us: http or https."""

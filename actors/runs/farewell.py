@@ -9,7 +9,7 @@ from actors.runs.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.runs.walk import Suspend
 from actors.sessions import suspended
 from protocol.codec import dumps
-from protocol.errors import BadDocument, NflowError, NotWaiting, Overloaded, RunCancelled, Unavailable
+from protocol.errors import BadDocument, LimitExceeded, NflowError, NotWaiting, Overloaded, RunCancelled, Unavailable
 from protocol.flow import Durability, Start
 from protocol.process import Answer, AnswerBegun, Failure, Reply, StartProcess
 from protocol.refs import NOBODY
@@ -54,6 +54,11 @@ async def settle(
         return Farewell(reply, await session.commit())
     except NflowError as error:
         return Farewell(reply if isinstance(reply, Failure) else Failure(error), "")
+
+
+def failure_level(error: NflowError) -> str:
+    """A script that took more than it may is its author's to know of; anything else may be the operator's."""
+    return "warn" if isinstance(error, LimitExceeded) else "error"
 
 
 def failure_line(error: NflowError, start: StartProcess) -> str:

@@ -20,7 +20,7 @@ from actors.runs import entrance, walk
 from actors.runs.branch import RunBranch, shared
 from actors.runs.client import Client
 from actors.runs.entrance import Entrance, Verdict
-from actors.runs.farewell import Farewell, failure_line, log_start, settle
+from actors.runs.farewell import Farewell, failure_level, failure_line, log_start, settle
 from actors.runs.performance import Performance
 from actors.runs.records import RunRecords, describe
 from actors.runs.services import Door, Services
@@ -333,7 +333,7 @@ class ProcessActor(Actor[Any]):
             reply = Answer(200, "application/json", self._state.payload)
         self._client.end(reply, session, self._state.answer)
         if isinstance(reply, Failure) and (failed := failure_line(reply.error, self._start)):
-            self._services.log(self._start.wid, self._at()[0], "error", failed)
+            self._say(failure_level(reply.error), failed)
         text = self._services.triggers(self._start.flow.app).log
         if text and not self._start.alone:
             self._begin(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps), "log()")
@@ -349,13 +349,17 @@ class ProcessActor(Actor[Any]):
         try:
             self._door.start(start)
         except NflowError as refusal:
-            self._services.log(self._start.wid, self._at()[0], "error", f"{what} was not started: {refusal}")
+            self._say("error", f"{what} was not started: {refusal}")
             return False
         return True
 
     def _write_logs(self, logs: tuple[tuple[str, str], ...]) -> None:
         for level, text in logs:
-            self._services.log(self._start.wid, self._at()[0], level, text)
+            self._say(level, text)
+
+    def _say(self, level: str, text: str) -> None:
+        trace = self._records.trace
+        self._services.log(self._start, self._at()[0], level, text, trace.id if trace is not None else "")
 
     def _at(self) -> tuple[str, int]:
         """Id and visit of the node being performed."""

@@ -91,7 +91,7 @@ class Services:
     wall: Callable[[], float]
     """Unix time in seconds."""
     new_wid: Callable[[], str]
-    log: Callable[[str, str, str, str], None]
+    log: Callable[[StartProcess, str, str, str, str], None]
     """Takes (process id, node id, level, text) of each console line."""
     journal: Recipient[Any] | None = None
     track: Callable[[TrackerRow], None] | None = None

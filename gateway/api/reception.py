@@ -26,6 +26,7 @@ from gateway.armour.incoming import Incoming
 from gateway.armour.request_id import HEADER
 from gateway.clients.clients import Clients
 from gateway.exchange import Exchanges, error_response, one_line
+from gateway.logs.access import Access
 from gateway.monitoring.figures import Figures
 from gateway.statuses import ErrorAnswer
 from gateway.visit import NOWHERE, Visit
@@ -38,7 +39,7 @@ class Reception:
 
     def __init__(
         self, catalogue: Catalogue, exchanges: Exchanges, figures: Figures, routes: Routes, desk: Desk, armour: Armour,
-        clients: Clients, *, access_log: bool = False,
+        clients: Clients, *, access: Access | None = None,
     ) -> None:  # fmt: skip
         self.exchanges = exchanges
         self.closing = False
@@ -53,7 +54,8 @@ class Reception:
         self._shedding = armour.shedding
         self._recognise = clients.recognise
         self._limiter = clients.limiter
-        self._access_log = access_log
+        self.access = access
+        """Says the line of each request; None: nobody does."""
         self._log = structlog.get_logger("gateway")
 
     async def handle(self, request: Incoming) -> web.StreamResponse:
@@ -65,6 +67,7 @@ class Reception:
         visit.scheme = request.proto
         self._recognise(request, visit)
         figures.active += 1
+        response: web.StreamResponse | None = None
         try:
             response = await self._answer(request, visit, raw_path, query_string)
             visit.status = response.status
@@ -73,7 +76,7 @@ class Reception:
             return response
         except Exception:
             visit.status = 500
-            self._log.exception("a request failed", id=visit.id, method=visit.method, path=visit.path)
+            self._log.exception("a request failed", request_id=visit.id, method=visit.method, path=visit.path)
             return error_response(statuses.plain(500, "Internal Server Error"))
         finally:
             figures.active -= 1
@@ -81,10 +84,8 @@ class Reception:
             if visit.held:
                 self.armour.inflight.release(visit, seconds)
             figures.answered(visit, seconds)
-            if self._access_log:
-                self._log.info(
-                    "request", method=visit.method, path=visit.path, status=visit.status, seconds=round(seconds, 6)
-                )
+            if self.access is not None:
+                self.access(visit, query_string, response, seconds)
 
     async def _answer(self, request: Incoming, visit: Visit, raw_path: str, query_string: str) -> web.StreamResponse:
         if self._cors is not None and is_preflight(visit.method, request.headers.get("Access-Control-Request-Method")):
@@ -125,8 +126,9 @@ class Reception:
         visit = request.visit = Visit(monotonic(), "", "")
         visit.id = self._id_of(None)
         visit.status = status_of(error)
+        self._recognise(request, visit)
         self._figures.answered(visit, 0.0)
-        self._log.info("bad request", id=visit.id, status=visit.status, reason=one_line(error))
+        self._log.info("bad request", id=visit.id, client=visit.client, status=visit.status, reason=one_line(error))
         response = error_response(statuses.plain(visit.status, f"the request cannot be read: {one_line(error)}"))
         response.force_close()
         return response

@@ -33,6 +33,7 @@ from actors.templates.templates import Templates
 from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
 from gateway.assembly.data import Data, cookie_settings
+from gateway.assembly.encryption import EncryptionParts
 from gateway.assembly.limits import LimitParts
 from gateway.assembly.outside import reach_settings
 from gateway.assembly.plugins import make_plugins, plugin_kinds
@@ -42,6 +43,7 @@ from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
 from gateway.version import VERSION
 from protocol.auditing import Audit, unheard
+from protocol.process import StartProcess
 from protocol.sandbox import Limits
 from protocol.settings import Settings
 from protocol.storage import RetentionDays
@@ -69,7 +71,8 @@ class Assembly:
         admission.tracing = watching.tracing
         self.plugins = plugins = make_plugins(settings, given)
         self.reach = Reach(reach_settings(settings))
-        self.data = data = Data(settings, self.reach.redis)
+        self.encryption = EncryptionParts(settings)
+        self.data = data = Data(settings, self.reach.redis, self.encryption)
         self.cookie = SessionCookie(cookie_settings(settings), time.time)
         self.limits = LimitParts(settings)
         self.templates = Templates()
@@ -136,8 +139,12 @@ def _recorder(settings: Settings, trail: AuditTrail) -> tuple[ChildSpec, ...]:
     return (recorded(trail, lambda: Ledger(settings.log.audit, str), about),)
 
 
-def _console(wid: str, node: str, level: str, text: str) -> None:
-    structlog.get_logger("script").log(LOG_LEVELS.get(level, logging.INFO), text, wid=wid, node=node)
+def _console(start: StartProcess, node: str, level: str, text: str, trace: str) -> None:
+    more = {"trace_id": trace} if trace else {}
+    structlog.get_logger("script").log(
+        LOG_LEVELS.get(level, logging.INFO), text, wid=start.wid, app=start.flow.app, flow=start.flow.name, node=node,
+        **more,
+    )  # fmt: skip
 
 
 def _run(settings: Settings) -> RunSettings:

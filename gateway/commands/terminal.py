@@ -16,8 +16,10 @@ Profile = Annotated[str | None, typer.Option(help="development or production: ot
 
 
 def complain(why: str) -> None:
-    """Say what is wrong, a line each."""
-    for line in why.splitlines():
+    """Say what is wrong, a line each, without secrets."""
+    from gateway import logs
+
+    for line in logs.clean(why).splitlines():
         typer.echo(f"nflow: {line}", err=True)
 
 
