@@ -101,6 +101,11 @@ class Keyring:
         """Whether there is a key to encrypt with."""
         return self._current is not None
 
+    @property
+    def decrypts(self) -> bool:
+        """Whether any key is known."""
+        return bool(self._keys)
+
     # --- texts ---
 
     def encrypt(self, text: str) -> str:
@@ -241,3 +246,7 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+NO_KEYS: Final = Keyring()
+"""Encrypts nothing, and reads what is not encrypted."""

@@ -1,4 +1,6 @@
-"""From messages to table columns: the only way a tracker row reaches a store, so that no store can forget to mask.
+"""From messages to table columns: the only way a row reaches a store, so that none can forget to mask or encrypt.
+
+What the journal keeps of a run's data is sealed for its place where there is a key: no row's data opens in another row.
 
 Runs where the store writes (for SQLite its thread), never on the request path. Pure.
 """
@@ -6,10 +8,11 @@ Runs where the store writes (for SQLite its thread), never on the request path. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final
 
+from actors.guards.encryption import Keyring
 from actors.guards.redaction import mask, mask_query, may_hold_secrets
 from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
@@ -22,14 +25,32 @@ _PAYLOAD: Final = TrackerRow._fields.index("payload")
 _QUERY: Final = TrackerRow._fields.index("query_param")
 
 
-def process_columns(processes: Sequence[ProcessRecord]) -> list[Columns]:
+def process_columns(processes: Sequence[ProcessRecord], keys: Keyring) -> list[Columns]:
     """The columns of each run, in the order of the message's fields."""
+    if keys.encrypts:
+        processes = [replace(each, input=keys.seal(each.input, _process_place(each))) for each in processes]
     return list(map(_process, processes))
 
 
-def step_columns(steps: Sequence[StepRecord]) -> list[Columns]:
+def step_columns(steps: Sequence[StepRecord], keys: Keyring) -> list[Columns]:
     """The columns of each step, in the order of the message's fields."""
+    if keys.encrypts:
+        steps = [replace(each, output=keys.seal(each.output, _step_place(each))) for each in steps]
     return list(map(_step, steps))
+
+
+def process_record(columns: Columns, keys: Keyring) -> ProcessRecord:
+    """The run of a row. Raises Undecipherable, naming the key that is missing."""
+    record = ProcessRecord(*columns)
+    opened = keys.unseal(record.input, _process_place(record))
+    return record if opened is record.input else replace(record, input=opened)
+
+
+def step_record(columns: Columns, keys: Keyring) -> StepRecord:
+    """The step of a row. Raises Undecipherable, naming the key that is missing."""
+    record = StepRecord(*columns)
+    opened = keys.unseal(record.output, _step_place(record))
+    return record if opened is record.output else replace(record, output=opened)
 
 
 def tracker_columns(rows: Sequence[TrackerRow]) -> list[Columns]:
@@ -45,6 +66,14 @@ def tracker_columns(rows: Sequence[TrackerRow]) -> list[Columns]:
 def storable(row: Columns) -> Columns:
     """The row with its text made valid: a header of raw bytes reaches us as text with lone surrogates."""
     return tuple(_whole(value) if isinstance(value, str) else value for value in row)
+
+
+def _process_place(record: ProcessRecord) -> str:
+    return f"process\0{record.wid}"
+
+
+def _step_place(record: StepRecord) -> str:
+    return f"step\0{record.wid}\0{record.node}\0{record.visit}"
 
 
 def _masked(row: Columns) -> Columns:

@@ -28,8 +28,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+from actors.guards.encryption import NO_KEYS, Keyring
 from actors.stores.bites import Bites
-from actors.stores.columns import Columns, process_columns, step_columns, storable, tracker_columns
+from actors.stores.columns import (
+    Columns,
+    process_columns,
+    process_record,
+    step_columns,
+    step_record,
+    storable,
+    tracker_columns,
+)
 from actors.stores.schema import Schema
 from actors.stores.statements import read_statements
 from protocol.errors import Refusal, Unavailable, UnusableStore
@@ -77,6 +86,8 @@ class SqliteSettings:
     """`full`: a commit also survives the loss of power, at the price of one wait for the disk each."""
     lock_seconds: float = 2.0
     """How long a call waits for another program's lock."""
+    keys: Keyring = NO_KEYS
+    """What runs' inputs and steps' outputs are encrypted with."""
 
 
 def embedded_schema() -> Schema:
@@ -117,13 +128,15 @@ class SqliteFile:
         Raises Unavailable, or Refusal for values no table can hold; then nothing is written.
         """
 
+        keys = self._settings.keys
+
         def work(connection: sqlite3.Connection) -> frozenset[str]:
             lost: frozenset[str] = frozenset()
             with _transaction(connection):
-                if self._put_processes.run(connection, process_columns(processes)) < len(processes):
+                if self._put_processes.run(connection, process_columns(processes, keys)) < len(processes):
                     lost = self._lost(connection, processes)
                 kept = [step for step in steps if step.wid not in lost] if lost else steps
-                self._put_steps.run(connection, step_columns(kept))
+                self._put_steps.run(connection, step_columns(kept, keys))
             return lost
 
         try:
@@ -173,11 +186,11 @@ class SqliteFile:
     def process(self, wid: str) -> ProcessRecord | None:
         """The run as last committed. Raises Unavailable, like all that read."""
         found = self._read("get_process", wid)
-        return ProcessRecord(*found[0]) if found else None
+        return process_record(found[0], self._settings.keys) if found else None
 
     def steps(self, wid: str) -> tuple[StepRecord, ...]:
         """The steps a run has completed, in order of completion."""
-        return tuple(StepRecord(*row) for row in self._read("get_steps", wid))
+        return tuple(step_record(row, self._settings.keys) for row in self._read("get_steps", wid))
 
     def rows(self, after: int, limit: int) -> tuple[TrackedRow, ...]:
         """A page of tracker rows."""

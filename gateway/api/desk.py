@@ -67,6 +67,9 @@ class Desk:
             answer = refusal(NflowError(), debug=debug)
         if debug:
             answer = answer._replace(headers=(*answer.headers, _NO_STORE))
+        encryption = self._exchanges.encryption
+        if encryption is not None and isinstance(answer, ApiAnswer) and _of_a_workflow(route):
+            answer = answer._replace(body=await encryption.body(answer.content_type, answer.body))
         return answer if isinstance(answer, web.StreamResponse) else _response(answer)
 
     async def _call(
@@ -110,6 +113,11 @@ def _parameters(route: Route, query_string: str) -> tuple[dict[str, int], dict[s
     if problems:
         raise BadDocument(problems)
     return numbers, words
+
+
+def _of_a_workflow(route: Route) -> bool:
+    """Whether what is answered comes from flows or plugins, for their clients."""
+    return route.workflow or route.auth is Auth.EXECUTION
 
 
 def _says_json(content_type: str) -> bool:

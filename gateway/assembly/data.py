@@ -24,6 +24,7 @@ from actors.functions.security import SecurityFunctions
 from actors.functions.sessions import SessionFunctions
 from actors.functions.templates import Templates
 from actors.functions.users import Users
+from actors.guards.encryption import Keyring
 from actors.kernel import ChildSpec
 from actors.library.library import Library
 from actors.library.own_library import OwnLibrary
@@ -44,6 +45,7 @@ from actors.sessions.view import RunSession
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tree import PATIENT
+from gateway.assembly.encryption import EncryptionParts
 from protocol.errors import BadDocument, NodeError, Problem
 from protocol.settings import Settings
 
@@ -53,10 +55,10 @@ DAY_SECONDS = 86_400
 class Data:
     """The stores of one runtime."""
 
-    def __init__(self, settings: Settings, redis: RedisDoor) -> None:
-        store = settings.store
+    def __init__(self, settings: Settings, redis: RedisDoor, encryption: EncryptionParts) -> None:
+        store, keys = settings.store, encryption.keys
         self.slow = slow = _slow(settings)
-        self.store = SqliteStore(SqliteSettings(store.path, store.synchronous), slow=slow)
+        self.store = SqliteStore(SqliteSettings(store.path, store.synchronous, keys=keys), slow=slow)
         library = make_database("sqlite3", store.path, DatabaseOptions(slow=slow, name="library"))
         self.own = OwnLibrary(library, settings.flows.versions)
         self.outside = _outside(settings, slow)
@@ -64,7 +66,9 @@ class Data:
         self.templates = Templates(self.library, _folder(settings.files.templates, "NFLOW_TEMPLATE_PATH"))
         self.triggers = _folder(settings.files.triggers, "NFLOE_TRIGGERS_FOLD")
         self.scripts, owned = _scripts(settings, self.outside, slow)
-        self.sessions = Sessions(_sessions(settings, redis, slow), SessionSettings(max_kb=settings.session.max_kb))
+        self.sessions = Sessions(
+            _sessions(settings, redis, slow, keys), SessionSettings(max_kb=settings.session.max_kb)
+        )
         self.session: Callable[[str], RunSession] = partial(RunSession, self.sessions)
         files = settings.files
         allowed = settings.vm_pool.enable_filesystem
@@ -91,7 +95,7 @@ class Data:
             **DatabaseFunctions(self.scripts, self._max_rows).functions(),
             **self._files.functions(),
             **ProgramFunctions(_programs(settings)).functions(),
-            **SecurityFunctions().functions(),
+            **SecurityFunctions(keys, encryption.figures.count).functions(),
         }
         self.kinds = {"db": DatabaseNode(self.scripts, self._max_rows).run}
 
@@ -168,7 +172,7 @@ def _scripts(
     return database, database
 
 
-def _sessions(settings: Settings, redis: RedisDoor, slow: SlowStatements | None) -> SessionStore:
+def _sessions(settings: Settings, redis: RedisDoor, slow: SlowStatements | None, keys: Keyring) -> SessionStore:
     session, url = settings.session, settings.pg_session.url.get_secret_value()
     life = session.days * DAY_SECONDS
     match session.store or ("postgres" if url else "memory"):
@@ -176,11 +180,11 @@ def _sessions(settings: Settings, redis: RedisDoor, slow: SlowStatements | None)
             if not url:
                 raise BadDocument([Problem("pg_session.url", "missing: session.store is postgres")])
             options = DatabaseOptions(statement_seconds=5.0, slow=slow, name="sessions")
-            return PostgresSessions(_made("pg_session.url", "postgres", url, options), life, session.max_kb)
+            return PostgresSessions(_made("pg_session.url", "postgres", url, options), life, session.max_kb, keys)
         case "redis":
             if not settings.redis.host:
                 raise BadDocument([Problem("redis.host", "missing: session.store is redis")])
-            return RedisSessions(redis, life, session.max_kb)
+            return RedisSessions(redis, life, session.max_kb, keys=keys)
         case _:
             caps = MemoryCaps(life, session.max_kb, session.max_sessions, session.max_memory_mb)
             return MemorySessions(caps, time.time)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from actors.databases.connection import make_database
-from actors.guards.encryption import Keyring, weakness
+from actors.guards.encryption import weakness
 from actors.reach.redis_client import RedisDoor
 from actors.sandbox.pool import PoolFigures
 from gateway.assembly.armour import make_armour, make_certificate
 from gateway.assembly.data import cookie_settings
+from gateway.assembly.encryption import EncryptionParts
 from gateway.assembly.outside import reach_settings
 from gateway.debug.access import DebugAccess
 from protocol.errors import BadDocument, Problem, UnusableCertificate
@@ -37,19 +38,12 @@ def part_problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
-    security = settings.security
     yield "session", lambda: cookie_settings(settings)
     yield "redis.host", lambda: RedisDoor(reach_settings(settings).redis)
     yield "cors", lambda: make_armour(settings, PoolFigures(), listen=True)
     yield "server.tls_cert", lambda: make_certificate(settings)
     yield "debug.allowed_ips", lambda: DebugAccess("", settings.debug.allowed_ips, lambda: 0.0, lambda *_: None)
-    yield (
-        "security.encryption_key",
-        lambda: Keyring(
-            security.encryption_key.get_secret_value(), security.encryption_key_id,
-            security.earlier_keys.get_secret_value(),
-        ),
-    )  # fmt: skip
+    yield "security.encryption_key", lambda: EncryptionParts(settings)
     for path, driver, dsn in (
         ("database_nflow.dsn", settings.database_nflow.driver, settings.database_nflow.dsn),
         ("database.url", settings.database.driver, settings.database.url),

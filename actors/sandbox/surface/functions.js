@@ -107,6 +107,7 @@
     security: () => ({
       encrypt: named('encrypt', (...values) => call('security.encrypt', values)),
       decrypt: named('decrypt', (...values) => call('security.decrypt', values)),
+      isEncrypted: named('isEncrypted', (...values) => call('security.isEncrypted', values)),
     }),
   };
   // Plugins' functions are `name` or `object.name`; those marked `!` keep the script waiting.

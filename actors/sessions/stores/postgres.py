@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from actors.databases.database import Database
+from actors.guards.encryption import NO_KEYS, Keyring
 from actors.sessions.state import applied, read, written
 from actors.stores.statements import read_statements
-from protocol.errors import CallRefused, Unavailable
+from protocol.errors import CallRefused, Unavailable, Undecipherable
 from protocol.sessions import Changes, Maps, SessionEnded
 
 _STATEMENTS: Final = Path(__file__).with_name("postgres.sql")
@@ -25,10 +26,12 @@ T = TypeVar("T")
 class PostgresSessions:
     """Sessions as rows."""
 
-    __slots__ = ("_database", "_lifetime", "_made", "_max_kb", "_sql")
+    __slots__ = ("_database", "_keys", "_lifetime", "_made", "_max_kb", "_sql")
 
-    def __init__(self, database: Database, lifetime_seconds: float, max_kb: int) -> None:
+    def __init__(self, database: Database, lifetime_seconds: float, max_kb: int, keys: Keyring = NO_KEYS) -> None:
+        """`keys`: what sessions are encrypted with."""
         self._database = database
+        self._keys = keys
         self._lifetime = float(lifetime_seconds)
         self._max_kb = max_kb
         self._sql = read_statements(_STATEMENTS)
@@ -61,20 +64,20 @@ class PostgresSessions:
         text, aged = found.rows[0]
         if aged:
             await _reached(self._database.execute(self._sql["use"], [session, self._lifetime]))
-        return read(text)
+        return self._read(session, text)
 
     async def save(self, session: str, changes: Changes, *, begin: bool = False, rename: str = "") -> None:
         """See `SessionStore.save`."""
         await self._make()
         if begin:
-            text = written(applied({}, changes), self._max_kb).decode()
+            text = self._written(rename or session, applied({}, changes))
             await _reached(self._database.execute(self._sql["begin"], [rename or session, text, self._lifetime]))
             return
         async with self._database.transaction() as statements:
             held = await _reached(statements.query(self._sql["hold"], [session]))
             if not held.rows:
                 raise SessionEnded
-            text = written(applied(read(held.rows[0][0]), changes), self._max_kb).decode()
+            text = self._written(rename or session, applied(self._read(session, held.rows[0][0]), changes))
             values = [session, text, self._lifetime, rename or session]
             await _reached(statements.execute(self._sql["save"], values))
 
@@ -98,6 +101,15 @@ class PostgresSessions:
         await self._make()
         return int((await _reached(self._database.query(self._sql["count"]))).rows[0][0])
 
+    def _written(self, session: str, maps: Maps) -> str:
+        return self._keys.seal_text(written(maps, self._max_kb).decode(), _place(session))
+
+    def _read(self, session: str, text: str) -> Maps:
+        try:
+            return read(self._keys.unseal_text(text, _place(session)))
+        except Undecipherable as error:
+            raise Unavailable(f"the session cannot be read: {error}") from None
+
     async def _make(self) -> None:
         if self._made:
             return
@@ -106,6 +118,11 @@ class PostgresSessions:
             await _reached(statements.execute(self._sql["table"]))
             await _reached(statements.execute(self._sql["expiry"]))
         self._made = True
+
+
+def _place(session: str) -> str:
+    """Where a session's text opens: in its own row."""
+    return f"session\0{session}"
 
 
 async def _reached(asked: Awaitable[T]) -> T:
