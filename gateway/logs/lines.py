@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from actors.guards.redaction import mask_query, names_a_secret
+from actors.guards.redaction import mask_query, may_hold_secrets, names_a_secret
 from actors.guards.sanitizer import SECRET_KINDS, Sanitizer, SanitizerSettings
 from gateway.logs.access import Answered
 from gateway.logs.said import Said
@@ -51,27 +52,29 @@ class Lines:
 
     def make(self, batch: Sequence[Said | Answered]) -> bytes:
         """Whole lines."""
-        doubtful = self._doubtful(batch)
-        made = [self._event(item) if isinstance(item, Said) else self._access(item, doubtful) for item in batch]
+        requests = [item for item in batch if not isinstance(item, Said)]
+        dubious = bool(requests) and self._dubious(requests)
+        secret = any(item[2] for item in requests) and may_hold_secrets((), (item[2] for item in requests))
+        made = [
+            self._event(item) if isinstance(item, Said) else self._access(item, dubious=dubious, secret=secret)
+            for item in batch
+        ]
         return ("\n".join(made) + "\n").encode("utf-8", "replace")
 
-    def _doubtful(self, batch: Sequence[Said | Answered]) -> bool:
-        """Whether the path of any request holds something to mask: one look at all of them."""
-        texts = [f"{item[1].path}?{item[2]}\n{item[1].id}" for item in batch if not isinstance(item, Said)]
-        if not texts:
-            return False
-        joined = "\n".join(texts)
-        return "=" in joined or self._sanitizer.may_mask(joined.encode("utf-8", "replace"))
+    def _dubious(self, requests: Sequence[Answered]) -> bool:
+        """Whether the text of any request's client holds something to mask: one look at all of them."""
+        joined = "\n".join([f"{visit.path}?{query}\n{visit.id}" for _, visit, query, _, _ in requests])
+        return self._sanitizer.may_mask(joined.encode("utf-8", "replace"))
 
     # --- the line of a request ---
 
-    def _access(self, item: Answered, doubtful: bool) -> str:
+    def _access(self, item: Answered, *, dubious: bool, secret: bool) -> str:
         """Its fields are ours, but for the path and the id."""
         when, visit, query, size, seconds = item
         path, request, reason = visit.path, visit.id, visit.reason
         if query:
-            path = f"{path}?{mask_query(query)}"
-        if doubtful:
+            path = f"{path}?{mask_query(query) if secret else query}"
+        if dubious:
             path = self._sanitizer.text(path)
             request = self._ours.text(request)
         if reason:
@@ -88,15 +91,15 @@ class Lines:
             told.update({name: value for name, value in ids if value})
             return _json(told)
         line = (
-            f"{self._text_time(when)} [INFO] request method={_quoted(visit.method)} path={_quoted(path)}"
+            f"{self._text_time(when)} [INFO] request method={_known(visit.method)} path={_quoted(path)}"
             f" status={visit.status} duration_ms={seconds * 1000:.3f} client={visit.client} bytes={size}"
             f" request_id={_quoted(request)}"
         )
         if visit.flow:
-            line += f" app={_quoted(visit.app)} flow={_quoted(visit.flow)}"
+            line += f" app={_known(visit.app)} flow={_known(visit.flow)}"
         if visit.wid:
             line += f" wid={visit.wid}"
-        line += f" route={_quoted(visit.route)}"
+        line += f" route={_known(visit.route)}"
         if visit.trace:
             line += f" trace_id={visit.trace}"
         return f"{line} reason={_quoted(reason)}" if reason else line
@@ -154,6 +157,12 @@ def _quoted(text: str) -> str:
     if _BARE.fullmatch(text):
         return _escaped(text)
     return '"' + _escaped(text).replace('"', '\\"') + '"'
+
+
+@lru_cache(1_000)
+def _known(text: str) -> str:
+    """The same for what comes again and again."""
+    return _quoted(text)
 
 
 def _word(value: Any) -> str:
