@@ -1,4 +1,4 @@
-"""The `nflow` command: serve, check, config, import, versions, plugins, doctor, version.
+"""The `nflow` command: serve, check, config, keygen, import, versions, plugins, doctor, version.
 
 Heavy imports stay inside the commands that need them.
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands import configuration
+from gateway.commands.keygen import keygen
 from gateway.commands.terminal import (
     Config,
     Profile,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 
 app.add_typer(configuration.app, name="config")
+app.command()(keygen)
 
 MOST_SHOWN = 20
 """Starts that are shown when a server has started."""

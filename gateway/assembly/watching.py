@@ -98,7 +98,7 @@ class Watching:
         machine = Machine(self.pulse, detailed=detailed)
         sources: list[Families] = [
             self._self, self.figures.families, house.families, self.kernel.families, around.families,
-            machine.families, self.pulse.families, *further,
+            machine.families, self.pulse.families, assembly.encryption.figures.families, *further,
         ]  # fmt: skip
         if self.runs is not None:
             sources.append(self.runs.families)

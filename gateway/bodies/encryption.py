@@ -9,7 +9,7 @@ gets its turns. Talks to the interceptor; the exchange and the desk hand their a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
@@ -19,6 +19,7 @@ import structlog
 
 from actors.guards.interception import Interceptor, Taken, media
 from protocol.errors import LimitExceeded, NflowError
+from protocol.metrics import Family, counter
 from protocol.process import Answer, AnswerBegun, Chunks, Failure, Pairs
 
 LARGE: Final = 1 << 16
@@ -42,6 +43,15 @@ class EncryptionFigures:
     def count(self) -> None:
         """A script encrypted a text."""
         self.encrypted += 1
+
+    def families(self) -> Iterable[Family]:
+        """For the metrics page."""
+        yield counter(
+            "nflow_security_data_encrypted", "Sensitive values encrypted, in answers and by scripts", self.encrypted
+        )
+        yield counter("nflow_security_answers_encrypted", "Answers and streamed events with such values", self.answers)
+        yield counter("nflow_security_answers_refused", "Streamed answers too large to be encrypted", self.refused)
+        yield counter("nflow_security_encryption_seconds", "Time spent on encrypting answers", self.seconds)
 
 
 class AnswerEncryption:
