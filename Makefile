@@ -70,6 +70,8 @@ $(VENV)/.servers: $(VENV)/.dev
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	command -v pgbouncer >/dev/null || missing="$$missing pgbouncer"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v haproxy >/dev/null || missing="$$missing haproxy"; \
 	if [ -n "$$missing" ]; then \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	fi
