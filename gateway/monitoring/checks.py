@@ -39,7 +39,7 @@ def store(of: Store) -> Check:
         await of.rows(_AFTER_ALL, 1)
         return WELL if not lost else Finding("warning", "another instance writes to it")
 
-    return Check("database", look, needed=True)
+    return Check("database", look, needed=True, far=True)
 
 
 def database(name: str, of: Database) -> Check:
@@ -49,7 +49,7 @@ def database(name: str, of: Database) -> Check:
         await of.query("SELECT 1")
         return WELL
 
-    return Check(name, look, needed=False)
+    return Check(name, look, needed=False, far=True)
 
 
 def sessions(of: Sessions) -> Check:
@@ -59,7 +59,7 @@ def sessions(of: Sessions) -> Check:
         await of.store.load(_NOBODY)
         return WELL
 
-    return Check("sessions", look, needed=True)
+    return Check("sessions", look, needed=True, far=True)
 
 
 def redis(of: RedisDoor) -> Check:
@@ -69,7 +69,7 @@ def redis(of: RedisDoor) -> Check:
         await of.call("PING")
         return WELL
 
-    return Check("redis", look, needed=False)
+    return Check("redis", look, needed=False, far=True)
 
 
 def vm_pool(of: PoolFigures) -> Check:

@@ -1,8 +1,8 @@
 """May this instance be sent requests? Asked of its parts, and told in both manuals' shapes.
 
 A part that requests need and that does not work makes the answer 503; one they can do without makes it `degraded` and
-no more. Invariants: all parts are asked at once, each for `CHECK_SECONDS` at most, and not more than once a second
-however often somebody asks; an answer names no address and no text of an error, the log has them.
+no more. Invariants: all parts are asked at once, each for `CHECK_SECONDS` at most, and servers not more than once a
+second however often somebody asks; an answer names no address and no text of an error, the log has them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Check(NamedTuple):
     """Raises a Refusal when the part is out of reach."""
     needed: bool
     """Whether requests need it."""
+    far: bool = False
+    """It asks a thread or a server, so what it found is kept for a second."""
 
 
 class Health:
@@ -61,15 +63,18 @@ class Health:
         self._started_at = started_at
         self._version = version
         self._details = details
-        self._found: dict[str, Finding] = {}
+        self._far: dict[str, Finding] = {}
         self._looked_at = float("-inf")
+        self._status: dict[str, str] = {}
+        """What the log knows of each part that was well once."""
         self._turn = asyncio.Lock()
         self._log = structlog.get_logger("health")
 
     async def report(self) -> tuple[int, dict[str, Any]]:
         """(HTTP status, body) of the health page."""
         found = await self._look()
-        well = all(each.status != "unhealthy" for each in found.values())
+        opened = self._opened()
+        well = opened and all(each.status != "unhealthy" for each in found.values())
         body: dict[str, Any] = {
             "status": "healthy" if well else "degraded",
             "timestamp": int(self._wall()),
@@ -83,7 +88,7 @@ class Health:
         }
         if self._details is not None:
             body["details"] = self._details()
-        return (503 if self._hindrance(found) else 200), body
+        return (200 if opened and not self._hindrance(found) else 503), body
 
     async def ready(self) -> tuple[int, dict[str, Any]]:
         """Whether requests can be taken now."""
@@ -106,12 +111,15 @@ class Health:
     async def _look(self) -> Mapping[str, Finding]:
         """Ask, unless it was asked a moment ago. One asks for all: the others wait for what it finds."""
         async with self._turn:
-            now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= KEPT_SECONDS:
-                found = await asyncio.gather(*map(self._ask, self._checks))
-                self._found = {check.name: each for check, each in zip(self._checks, found, strict=True)}
-                self._looked_at = asyncio.get_running_loop().time()
-            return self._found
+            now = asyncio.get_running_loop().time
+            if now() - self._looked_at >= KEPT_SECONDS:
+                far = [check for check in self._checks if check.far]
+                found = await asyncio.gather(*map(self._ask, far))
+                self._far = {check.name: each for check, each in zip(far, found, strict=True)}
+                self._looked_at = now()
+        return {
+            check.name: self._far[check.name] if check.far else await self._ask(check) for check in self._checks
+        }
 
     async def _ask(self, check: Check) -> Finding:
         reason = ""
@@ -132,8 +140,11 @@ class Health:
 
     def _tell(self, check: Check, finding: Finding, reason: str) -> None:
         """One line when a part turns, however often it is asked."""
-        before = self._found.get(check.name, WELL)
-        if before.status == finding.status:
+        before = self._status.get(check.name)
+        if before == finding.status or (before is None and finding.status != "healthy"):  # it may be starting
+            return
+        self._status[check.name] = finding.status
+        if before is None:
             return
         level = "info" if finding.status == "healthy" else "warning"
         more = {"reason": reason} if reason else {}

@@ -91,9 +91,19 @@ class Server:
         lines = self.get("/metrics").text.splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
-    def metric(self, name: str) -> float:
-        """One series; 0 while it is not there."""
-        return self.metrics().get(name, 0.0)
+    def metric(self, name: str, **labels: str) -> float:
+        """All series of this name with these labels, together; 0 while there is none."""
+        return total(self.metrics(), name, **labels)
+
+
+def total(metrics: Mapping[str, float], name: str, **labels: str) -> float:
+    """The series of this name that have these labels, together."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(
+        value
+        for series, value in metrics.items()
+        if series.partition("{")[0] == name and all(each in series for each in wanted)
+    )
 
 
 def _dumps(value: Any) -> str:

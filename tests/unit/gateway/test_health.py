@@ -72,7 +72,7 @@ async def test_a_part_that_does_not_answer_holds_nobody_up() -> None:
         return WELL
 
     began = asyncio.get_running_loop().time()
-    parts = [Check(f"part{number}", silent, number == 0) for number in range(5)]
+    parts = [Check(f"part{number}", silent, number == 0, far=True) for number in range(5)]
     status, body = await health(*parts).report()
     assert asyncio.get_running_loop().time() - began < 2, "all are asked at once"
     assert status == 503
@@ -88,13 +88,13 @@ async def test_many_who_ask_at_once_cost_one_look() -> None:
         await asyncio.sleep(0.01)
         return WELL
 
-    asked = health(Check("part", look, True))
+    asked = health(Check("part", look, True, far=True))
     await asyncio.gather(*(asked.report() for _ in range(50)), *(asked.ready() for _ in range(50)))
     assert looks == 1
 
 
 async def test_who_leaves_while_it_is_looked_takes_nobody_with_him() -> None:
-    asked = health(Check("part", finding(WELL), True))
+    asked = health(Check("part", finding(WELL), True, far=True))
     first = asyncio.ensure_future(asked.report())
     second = asyncio.ensure_future(asked.report())
     await asyncio.sleep(0)
