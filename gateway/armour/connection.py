@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import _ErrInfo
@@ -39,6 +40,13 @@ class ConnectionLimits:
 
 class HeadTooLargeError(BadHttpMessage):
     """The head of a request is larger than allowed."""
+
+
+class WrongVersionError(BadHttpMessage):
+    """The request is of another HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__("HTTP/1.1 and HTTP/1.0 are spoken here")
 
 
 class Connections(web.Server):
@@ -134,6 +142,9 @@ class Connection(web.RequestHandler):
         message, body = self._messages[-1]
         if not isinstance(message, _ErrInfo):
             self._body = body
+            if message.version is not HttpVersion11 and message.version is not HttpVersion10:
+                self._messages[-1] = _unreadable(WrongVersionError()), EMPTY_PAYLOAD
+                self._deaf = True
         elif not self._body.is_eof():  # what cannot be read is a body: its reader waits for the rest
             self._messages.pop()
             self._close = True
@@ -146,7 +157,7 @@ class Connection(web.RequestHandler):
         if self._force_close or self._close:
             return
         self._request_count += 1
-        self._messages.append((_ErrInfo(status=error.code, exc=error, message=error.message), EMPTY_PAYLOAD))
+        self._messages.append((_unreadable(error), EMPTY_PAYLOAD))
         self._deaf = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -190,8 +201,12 @@ class Connection(web.RequestHandler):
             self._watch = None
 
 
+def _unreadable(error: BadHttpMessage) -> _ErrInfo:
+    return _ErrInfo(status=error.code, exc=error, message=error.message)
+
+
 def status_of(error: Exception) -> int:
     """What a request that cannot be read is answered."""
     if isinstance(error, HeadTooLargeError | LineTooLong) or "Too many headers" in str(error):
         return 431
-    return 400
+    return 505 if isinstance(error, WrongVersionError) else 400
