@@ -42,8 +42,9 @@ from gateway.assembly.armour import make_armour, make_certificate
 from gateway.assembly.debug import make_debug_access, make_debug_routes
 from gateway.assembly.limits import make_clients
 from gateway.assembly.watching import Watching
-from gateway.configuration.live import Live
 from gateway.clients.accounts import Accounts
+from gateway.configuration.followers import Rooms, follow
+from gateway.configuration.live import Live
 from gateway.exchange import Exchanges, ServerSettings
 from gateway.logs import access_log
 from gateway.routes import ApiParts, hidden, routes
@@ -210,6 +211,11 @@ class Runtime:
             self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
             access=access_log() if settings.server.access_log else None,
         )
+        rooms = Rooms(
+            reception, bearers, clients, self.assembly.limits.limits, self.admission, self.assembly.reach.guard,
+            self._debug_access, self._certificate,
+        )  # fmt: skip
+        follow(self.live, rooms)
         return ChildSpec(
             "gateway",
             lambda: Gateway(served, self.admission, reception, self.listening, self._certificate),

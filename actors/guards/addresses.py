@@ -84,6 +84,10 @@ class AddressGuard:
             raise BadDocument(problems)
         self._allowed = tuple(networks)
 
+    def obey(self, other: AddressGuard) -> None:
+        """Allow what this other one allows, from the next connection on."""
+        self._allowed = other._allowed
+
     def refusal(self, address: str) -> str:
         """Why this address may not be reached; empty when it may. What is no address may not."""
         try:

@@ -15,6 +15,7 @@ from actors.functions.http import HttpFunctions
 from actors.functions.mail import MailFunctions, ReadFile
 from actors.functions.redis import RedisFunctions
 from actors.functions.twilio import TwilioFunctions, TwilioSettings
+from actors.guards.addresses import AddressGuard
 from actors.kernel import Backoff, ChildSpec
 from actors.nodes.http import HttpNode
 from actors.nodes.mail import MailNode, Page
@@ -49,6 +50,11 @@ class Reach:
         self.redis = RedisDoor(settings.redis)
         self.mailer = Mailer(settings.mail)
         self.letter_box = LetterBox()
+
+    @property
+    def guard(self) -> AddressGuard:
+        """The judge of the addresses that scripts and nodes reach."""
+        return self._settings.http.guard
 
     def children(self) -> list[ChildSpec]:
         """Who keeps the doors; the postman has one mail's time to empty his box."""

@@ -21,7 +21,7 @@ from gateway.api.desk import Desk
 from gateway.api.table import Routes
 from gateway.armour.armour import Armour
 from gateway.armour.connection import status_of
-from gateway.armour.cors import is_preflight
+from gateway.armour.cors import Cors, is_preflight
 from gateway.armour.incoming import Incoming
 from gateway.armour.request_id import HEADER
 from gateway.clients.clients import Clients
@@ -57,6 +57,11 @@ class Reception:
         self.access = access
         """Says the line of each request; None: nobody does."""
         self._log = structlog.get_logger("gateway")
+
+    def obey(self, cors: Cors | None) -> None:
+        """Other rights of other origins, from the next request on."""
+        self._cors = self.armour.cors = cors
+        self.armour.headers.obey(cors)
 
     async def handle(self, request: Incoming) -> web.StreamResponse:
         """Answer one request."""
@@ -128,7 +133,7 @@ class Reception:
         visit.status = status_of(error)
         self._recognise(request, visit)
         self._figures.answered(visit, 0.0)
-        self._log.info("bad request", id=visit.id, client=visit.client, status=visit.status, reason=one_line(error))
+        self._log.info("bad request", request_id=visit.id, client=visit.client, status=visit.status, reason=one_line(error))
         response = error_response(statuses.plain(visit.status, f"the request cannot be read: {one_line(error)}"))
         response.force_close()
         return response

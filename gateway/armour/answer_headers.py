@@ -36,6 +36,10 @@ class AnswerHeaders:
         self._lines = lines
         self._cors = cors
 
+    def obey(self, cors: Cors | None) -> None:
+        """Other rights of other origins, from the next answer on."""
+        self._cors = cors
+
     def put_on(self, headers: CIMultiDict[str], visit: Visit, origin: str | None) -> None:
         """Complete the headers of an answer. `origin`: the request's Origin header."""
         for name, value in self._lines:

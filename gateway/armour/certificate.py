@@ -28,6 +28,10 @@ class Certificate:
         self._password = password
         self.context = self._made()
 
+    def check(self) -> None:
+        """Whether the files as they are now can be used. Raises UnusableCertificate."""
+        self._made()
+
     def reload(self) -> None:
         """Take the files as they are now. Raises UnusableCertificate; then nothing has changed."""
         self._made()

@@ -15,7 +15,7 @@ from protocol.settings import Settings
 
 def make_armour(settings: Settings, pool: PoolFigures, *, listen: bool) -> Armour:
     """`pool`: tells how long a script would wait."""
-    server, given = settings.server, settings.cors
+    server = settings.server
     problems = []
     if bool(server.tls_cert) != bool(server.tls_key):
         problems.append(Problem("server.tls_key", "tls_cert and tls_key belong together: give both, or neither"))
@@ -23,15 +23,21 @@ def make_armour(settings: Settings, pool: PoolFigures, *, listen: bool) -> Armou
         problems.append(Problem("server.max_inflight_mb", "must be max_body_mb at least"))
     if problems:
         raise BadDocument(problems)
-    rules = CorsSettings(
-        given.allowed_origins, given.allowed_methods, given.allowed_headers, given.exposed_headers,
-        given.allow_credentials, given.max_age,
-    )  # fmt: skip
-    cors = Cors(rules) if rules.allowed_origins else None
+    cors = make_cors(settings)
     lines = security_lines(wanted=server.security_headers, tls=listen and bool(server.tls_cert))
     return Armour(
         InFlight(server.max_inflight_mb << 20), AnswerHeaders(lines, cors), cors, Shedding(pool, server.wait_seconds)
     )
+
+
+def make_cors(settings: Settings) -> Cors | None:
+    """The rights of other origins; None: none is named, and they are the flows' affair."""
+    given = settings.cors
+    rules = CorsSettings(
+        given.allowed_origins, given.allowed_methods, given.allowed_headers, given.exposed_headers,
+        given.allow_credentials, given.max_age,
+    )  # fmt: skip
+    return Cors(rules) if rules.allowed_origins else None
 
 
 def make_certificate(settings: Settings) -> Certificate | None:

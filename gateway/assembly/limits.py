@@ -38,7 +38,7 @@ class LimitParts:
         self.keepers: tuple[ChildSpec, ...] = ()
         if not given.enabled:
             return
-        quota = Quota(given.ip_rate_limit, given.ip_window_minutes * 60.0, given.ip_burst_size)
+        quota = quota_of(settings)
         shared = None
         if given.backend == "redis":
             if not settings.redis.host:
@@ -58,10 +58,21 @@ class LimitParts:
 
 def make_clients(settings: Settings, limits: Limits | None, accounts: Accounts) -> Clients:
     """Who is recognised, and how he is limited."""
-    given = settings.rate_limit
-    proxies = Proxies(settings.server.trusted_proxies)
-    exclusions = Exclusions(given.excluded_ips, given.excluded_paths)
+    proxies, told, exclusions = client_rules(settings)
     if limits is None:
         return Clients(proxies, None)
+    counted = accounts if settings.rate_limit.per_account else None
+    return Clients(proxies, Limiter(limits, told, exclusions, counted, time.time))
+
+
+def client_rules(settings: Settings) -> tuple[Proxies, LimiterSettings, Exclusions]:
+    """Whom to believe, what to tell who is limited, whom to leave out."""
+    given = settings.rate_limit
     told = LimiterSettings(given.error_message, given.retry_after_header, given.per_route)
-    return Clients(proxies, Limiter(limits, told, exclusions, accounts if given.per_account else None, time.time))
+    return Proxies(settings.server.trusted_proxies), told, Exclusions(given.excluded_ips, given.excluded_paths)
+
+
+def quota_of(settings: Settings) -> Quota:
+    """How much of a window."""
+    given = settings.rate_limit
+    return Quota(given.ip_rate_limit, given.ip_window_minutes * 60.0, given.ip_burst_size)

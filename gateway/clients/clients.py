@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.clients.limiter import Limiter
+from gateway.clients.exclusions import Exclusions
+from gateway.clients.limiter import Limiter, LimiterSettings
 from gateway.clients.networks import canonical
 from gateway.clients.origin import Proxies
 from gateway.visit import Visit
@@ -19,6 +20,12 @@ class Clients:
         self._proxies = proxies if proxies else None
         self.limiter = limiter
         """None: nobody is limited."""
+
+    def obey(self, proxies: Proxies, settings: LimiterSettings, exclusions: Exclusions) -> None:
+        """Other rules, from the next request on."""
+        self._proxies = proxies if proxies else None
+        if self.limiter is not None:
+            self.limiter.obey(settings, exclusions)
 
     def recognise(self, request: Any, visit: Visit) -> None:
         """Fill in whose visit it is: its client, and how that speaks to us."""

@@ -53,6 +53,11 @@ class Limiter:
         self._accounts = accounts
         self._wall = wall
 
+    def obey(self, settings: LimiterSettings, exclusions: Exclusions) -> None:
+        """Other words and exclusions, from the next request on."""
+        self._settings = settings
+        self._exclusions = exclusions
+
     async def look(
         self, request: Any, visit: Visit, raw_path: str, route: Callable[[str, str], str]
     ) -> ErrorAnswer | None:

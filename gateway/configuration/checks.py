@@ -12,13 +12,16 @@ from typing import Any
 
 from actors.databases.connection import make_database
 from actors.guards.encryption import weakness
+from actors.guards.sanitizer import Sanitizer
 from actors.reach.redis_client import RedisDoor
 from actors.sandbox.pool import PoolFigures
 from gateway.assembly.armour import make_armour, make_certificate
 from gateway.assembly.data import cookie_settings
 from gateway.assembly.encryption import EncryptionParts
+from gateway.assembly.limits import LimitParts, client_rules
 from gateway.assembly.outside import reach_settings
 from gateway.debug.access import DebugAccess
+from gateway.logs import log_settings
 from protocol.errors import BadDocument, Problem, UnusableCertificate
 from protocol.settings import Settings
 
@@ -44,6 +47,8 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "server.tls_cert", lambda: make_certificate(settings)
     yield "debug.allowed_ips", lambda: DebugAccess("", settings.debug.allowed_ips, lambda: 0.0, lambda *_: None)
     yield "security.encryption_key", lambda: EncryptionParts(settings)
+    yield "rate_limit", lambda: (LimitParts(settings), client_rules(settings))
+    yield "security.log_patterns", lambda: Sanitizer(log_settings(settings).sanitizer)
     for path, driver, dsn in (
         ("database_nflow.dsn", settings.database_nflow.driver, settings.database_nflow.dsn),
         ("database.url", settings.database.driver, settings.database.url),
