@@ -2,8 +2,9 @@
 
 It reads the syntax, so comments, texts and names that only look like something are no findings, and what is spelled
 another way still is one. It never raises, whatever the text, and takes time in proportion to it: a syntax tree is
-walked once, without recursion; texts of more than 256 kB are one finding, `too_large`. What tree-sitter cannot read
-yields no finding, and what is around it is looked at all the same. A script can always hide from it: it is advice.
+walked once, without recursion; a text of more than 256 kB, or that takes too long to read, is one finding, `too_large`.
+What tree-sitter cannot read yields no finding, and what is around it is looked at all the same. A script can always
+hide from it: it is advice.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ class Analyzer:
         """Everything the rules find, in the order of the text; of one rule at most 100."""
         text = encode(source)
         if len(text) > MAX_BYTES:
-            rule = self.rules.built_in.get("too_large")
-            return () if rule is None else (Finding(rule.name, rule.severity, rule.description, 1, 1, ""),)
+            return self._not_analyzed("large")
         if not text.strip():
             return ()
         source = text.decode()
-        matches, comments = _walk(parse(text))
+        root = parse(text)
+        if root is None:
+            return self._not_analyzed("complex")
+        matches, comments = _walk(root)
         ascii_only = len(source) == len(text)
         places: list[tuple[int, int, Rule, str]] = []
         for match in matches:
@@ -52,6 +55,11 @@ class Analyzer:
                 places += [(each.start(), each.end(), own.rule, own.rule.description) for each in found]
         places.sort(key=lambda place: (place[0], place[2].name))
         return tuple(_finding(source, *place) for place in places)
+
+    def _not_analyzed(self, why: str) -> tuple[Finding, ...]:
+        rule = self.rules.built_in.get("too_large")
+        words = f"Script too {why} to be analyzed"
+        return () if rule is None else (Finding(rule.name, rule.severity, words, 1, 1, ""),)
 
 
 def _walk(root: Node) -> tuple[list[Match], list[tuple[int, int]]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.guards.analysis.folding import Folding, bare, first_of
 from actors.guards.analysis.names import Names
-from actors.guards.analysis.syntax import Node
+from actors.guards.analysis.syntax import Node, written
 
 _NETWORK: Final = "network_access"
 _MODULES: Final[Mapping[str, str]] = MappingProxyType(
@@ -23,11 +23,14 @@ _MODULES: Final[Mapping[str, str]] = MappingProxyType(
 """nFlow's four, and those that do the same under another name."""
 _FUNCTIONS: Final = frozenset({"function_expression", "generator_function", "arrow_function", "class"})
 _LITERALS: Final = frozenset({"array", "string", "template_string", "regex", "number", "object"})
+_TEXTS: Final = frozenset({"string", "template_string"})
 _CONSTRUCTORS: Final = frozenset({
     "Object", "Array", "String", "Number", "Boolean", "Symbol", "BigInt", "Function", "Date", "RegExp", "Error",
     "Promise", "Map", "Set", "WeakMap", "WeakSet", "Proxy", "eval",
 })  # fmt: skip
 _PROTOTYPES: Final = frozenset({"Object.getPrototypeOf", "Reflect.getPrototypeOf"})
+_LONGEST_NAME: Final = 32
+_MOST_TERMS: Final = 64
 _GREEDY: Final = 10
 """`{0,10}` and more is as bad as `*`."""
 
@@ -35,6 +38,21 @@ _GREEDY: Final = 10
 def module_rule(name: str) -> str:
     """The rule that a module of this name breaks; empty: none."""
     return _MODULES.get(name.removeprefix("node:"), "")
+
+
+def is_text(node: Node | None) -> bool:
+    """Whether this is surely a string: a template, or something added to one."""
+    node = bare(node)
+    for _ in range(_MOST_TERMS):
+        if node is None or node.type != "binary_expression":
+            break
+        operator, right = node.child_by_field_name("operator"), bare(node.child_by_field_name("right"))
+        if operator is None or operator.type != "+":
+            return False
+        if right is not None and right.type in _TEXTS:
+            return True
+        node = bare(node.child_by_field_name("left"))
+    return node is not None and node.type in _TEXTS
 
 
 def _is_function(node: Node | None) -> bool:
@@ -58,7 +76,9 @@ def makes_functions(owner: Node | None, folding: Folding, names: Names) -> bool:
     if owner.type != "call_expression":
         return False
     callee, arguments = owner.child_by_field_name("function"), owner.child_by_field_name("arguments")
-    if callee is None or arguments is None or (callee.text or b"").decode("utf-8", "replace") not in _PROTOTYPES:
+    if callee is None or arguments is None or callee.end_byte - callee.start_byte > _LONGEST_NAME:
+        return False
+    if written(callee) not in _PROTOTYPES:
         return False
     return _is_function(first_of(arguments))
 

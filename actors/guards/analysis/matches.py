@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from actors.guards.analysis.expressions import harmful_pattern, makes_functions, module_rule
+from actors.guards.analysis.expressions import harmful_pattern, is_text, makes_functions, module_rule
 from actors.guards.analysis.folding import Folding, bare
 from actors.guards.analysis.loops import Loops
 from actors.guards.analysis.names import BORROWS, GLOBAL_OBJECTS, Names
@@ -20,7 +20,7 @@ from actors.guards.analysis.usage import Use, use_of
 MOST_OF_A_RULE: Final = 100
 """Matches kept of one rule in one script."""
 _HEAD_BYTES: Final = 1_000
-"""Of a call's arguments, where their text is looked at."""
+"""Longer arguments are not looked at as text."""
 _TIMERS: Final = frozenset({"setTimeout", "setInterval", "setImmediate", "execScript"})
 _SPAWNS: Final = frozenset({"spawn", "spawnSync", "execSync", "execFile", "execFileSync"})
 _STARTS: Final = _SPAWNS | {"exec"}
@@ -179,20 +179,12 @@ class Matches:
             self._add(rule, node)
 
     def _timer(self, node: Node, given: Node | None, name: str) -> None:
-        if given is None:
-            return
-        given = bare(given)
-        if given is not None and (
-            given.type == "template_string"
-            or isinstance(self._folding.value(given), str)
-            or (given.type == "binary_expression" and b"'" in (text := (given.text or b"")[:_HEAD_BYTES]))
-            or (given.type == "binary_expression" and b'"' in text)
-        ):
+        if given is not None and (is_text(given) or isinstance(self._folding.value(given), str)):
             self._add("eval_usage", node, detail=f"A text given to {name}() is run as code")
 
     def _expression(self, node: Node, arguments: Node) -> None:
         """`new RegExp(…)`."""
-        text = (arguments.text or b"")[:_HEAD_BYTES]
+        text = (arguments.text or b"") if arguments.end_byte - arguments.start_byte <= _HEAD_BYTES else b""
         pattern = self._folding.text(_argument(arguments, 0))
         plus = text.find(b"+")
         if (plus >= 0 and b"*" in text[plus:]) or (pattern is not None and harmful_pattern(pattern) is not None):

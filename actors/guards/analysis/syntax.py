@@ -1,15 +1,19 @@
 """JavaScript text in, syntax tree out. The owner of tree-sitter.
 
-Its traps, and what is done about them: `parse` releases the GIL but recurses in C, once for each level of nesting
-(`{a:` 87 000 times overflows 8 MiB and ends the process), so all but short texts are parsed on a thread with a stack
-for the deepest text of MAX_BYTES; `Node.parent` searches from the root, so nothing here uses it, and a cursor goes up
-instead; a node's text is bytes and its positions count bytes. Texts need not be whole: what cannot be read is an
-`ERROR` node, and a `return` or `await` outside of a function is read as what it is.
+Its traps, and what is done about them. It recurses in C, once for each level of nesting (`{a:` 87 000 times overflows
+8 MiB and ends the process): all but short texts are parsed on a thread with a stack for the deepest text of MAX_BYTES.
+It is quadratic in some texts (`while(1) await ` 17 000 times: three minutes): these have a deadline, which it keeps
+only while it is fed by a function. `Node.parent` and siblings search from the root: nothing here asks for them. A
+node's text is bytes and its positions count bytes. Texts need not be whole: what cannot be read is an `ERROR` node, and
+a `return` or `await` outside of a function is read as what it is.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import tree_sitter
@@ -20,6 +24,9 @@ Cursor = tree_sitter.TreeCursor
 
 MAX_BYTES: Final = 256 << 10
 """Longer texts are not parsed."""
+PARSE_SECONDS: Final = 2.0
+"""Ordinary code of MAX_BYTES takes a thirtieth of it."""
+_CHUNK_BYTES: Final = 8 << 10
 _SHALLOW_BYTES: Final = 4 << 10
 """Texts that cannot nest deeply enough to need more than an ordinary stack."""
 _STACK_BYTES: Final = 256 << 20
@@ -32,20 +39,33 @@ def encode(source: str) -> bytes:
     return source.encode("utf-8", "replace")
 
 
-def parse(text: bytes) -> Node:
-    """The root of the tree. At most MAX_BYTES."""
-    parser = tree_sitter.Parser(_LANGUAGE)
+def parse(text: bytes) -> Node | None:
+    """The root of the tree; None when it takes longer than PARSE_SECONDS. At most MAX_BYTES."""
     if len(text) <= _SHALLOW_BYTES:
-        return parser.parse(text).root_node
-    trees: list[tree_sitter.Tree] = []
+        return tree_sitter.Parser(_LANGUAGE).parse(text).root_node
+    parsed: list[Node] = []
     before = threading.stack_size(_STACK_BYTES)
     try:
-        thread = threading.Thread(target=lambda: trees.append(parser.parse(text)), name="parse-javascript")
+        thread = threading.Thread(target=lambda: parsed.extend(_within_time(text)), name="parse-javascript")
         thread.start()
     finally:
         threading.stack_size(before)
     thread.join()
-    return trees[0].root_node
+    return parsed[0] if parsed else None
+
+
+def _within_time(text: bytes) -> Iterator[Node]:
+    """The root, if it is ready in time."""
+    deadline = time.monotonic() + PARSE_SECONDS
+
+    def late(_offset: int, _failed: bool) -> bool:
+        return time.monotonic() > deadline
+
+    def chunk(offset: int, _point: object) -> bytes:
+        return text[offset : offset + _CHUNK_BYTES]
+
+    with suppress(ValueError):  # how it says that it was stopped
+        yield tree_sitter.Parser(_LANGUAGE).parse(chunk, progress_callback=late).root_node
 
 
 def written(node: Node) -> str:
