@@ -1,9 +1,9 @@
 """`make cost`: what a feature costs the trivial flow, in percent of its requests/s.
 
 One server for each variant, all up at once, loaded by wrk in turns that go forth and back, so whatever else the machine
-does meets all of them. A variant is the settings it needs, as environment variables, on top of `BASE`, in which all that
-is measured is off. Ratios are taken within a round against the variant's own base; medians are shown.
-CPU per request is what noise spares.
+does meets all of them. A variant is the settings it needs, as environment variables, on top of `BASE`, in which what is
+measured is off. Ratios are taken within a round against the variant's own base; medians are shown. CPU per request is
+what noise spares.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from loadtests.server import cpu_seconds, free_port, nflow, serving
 
 HERE: Final = Path(__file__).parent
 PATH: Final = "/bench/trivial"
-BASE: Final = {"NFLOW_RATE_LIMIT_ENABLED": "false"}
+BASE: Final = {"NFLOW_RATE_LIMIT_ENABLED": "false", "NFLOW_SERVER_ACCESS_LOG": "false"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The conversation about rate limits: one more request of a client is counted, and what may still come is told.
 
-A bucket is asked `Take`; where its state is shared between servers it answers `Counting`, whose future holds the `Taken`.
+A bucket is asked `Take`; where its state is shared between servers it answers `Counting`, whose future holds the
+`Taken`.
 """
 
 from __future__ import annotations
@@ -55,5 +56,11 @@ class Take(Ask["Taken | Counting"]):
     """Count one more request of the client whose bucket this is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Leave, unless mail waits."""
+
+
 TAKE: Final = Take()
 """The message says nothing more, so one is enough."""
+REST: Final = Rest()

@@ -1,8 +1,8 @@
 """The arithmetic of a bucket: one number for each client, by the generic cell rate algorithm.
 
-The number is the moment at which the bucket will be full again. Time is counted in requests (`seconds * quota.rate`), so
-that one request moves that moment by exactly 1 and nothing is lost to rounding, however many there are. What a client
-owes is how far the moment lies ahead: 0 is a full bucket, `quota.capacity` an empty one. Pure; `redis.lua` is the same.
+The number is the moment at which the bucket will be full again. Time is counted in requests (`seconds * quota.rate`):
+one request moves that moment by exactly 1, and nothing is lost to rounding, however many there are. What a client owes
+is how far the moment lies ahead: 0 is a full bucket, `quota.capacity` an empty one. Pure; `redis.lua` is the same.
 """
 
 from __future__ import annotations

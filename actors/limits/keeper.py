@@ -6,6 +6,7 @@ Talks to the door (`limits.py`), which holds the table; so a keeper that is rest
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from actors.kernel import Actor
 from actors.limits.limits import Limits
@@ -18,11 +19,22 @@ class _Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class _Look:
+    """Send the buckets to rest."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Probe:
     """See whether Redis is back."""
 
 
-class LimitsKeeper(Actor[_Sweep | _Probe]):
+LOOK_SECONDS: Final = 1.0
+"""How long a bucket may stay without mail."""
+
+Message = _Sweep | _Look | _Probe
+
+
+class LimitsKeeper(Actor[Message]):
     """Owns the buckets."""
 
     __slots__ = ("_door",)
@@ -34,15 +46,19 @@ class LimitsKeeper(Actor[_Sweep | _Probe]):
         """Open the door."""
         self._door.attach(self.context.spawn)
         self.context.after(self._door.settings.cleanup_seconds, _Sweep())
+        self.context.after(LOOK_SECONDS, _Look())
         if self._door.shared is not None:
             self.context.after(PROBE_SECONDS, _Probe())
 
-    async def receive(self, message: _Sweep | _Probe) -> None:
-        """A look at one of the two."""
+    async def receive(self, message: Message) -> None:
+        """Time for one of the three."""
         match message:
             case _Sweep():
                 self._door.sweep()
                 self.context.after(self._door.settings.cleanup_seconds, message)
+            case _Look():
+                self._door.rest()
+                self.context.after(LOOK_SECONDS, message)
             case _Probe():
                 if self._door.shared is not None:
                     await self._door.shared.probe()

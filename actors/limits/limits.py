@@ -1,9 +1,9 @@
 """The door to the buckets: who asks for one more request of a client is told whether it is allowed.
 
-Invariant: at any time one bucket actor for a client, alive while it has mail; its state is one number in the table of
-the keeper, and outlives both. Every request is answered: should a bucket or the keeper be gone, the door counts by
-itself, with the same numbers. Where Redis counts (`shared.py`), the table mirrors what it said, so that an outage goes
-on from there. Talks to the gateway, which calls it, and to the buckets.
+Invariant: at any time one bucket actor for a client, alive while it has mail (see `bucket.py`); its state is one number
+in the table of the keeper, and outlives both. Every request is answered: should a bucket or the keeper be gone, the
+door counts by itself, with the same numbers. Where Redis counts (`shared.py`), the table mirrors what it said, so that
+an outage goes on from there. Talks to the gateway, which calls it, and to the buckets.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from actors.limits.figures import LimitFigures
 from actors.limits.shared import SharedBuckets
 from actors.limits.table import Table
 from protocol.errors import AskError, Gone
-from protocol.limits import TAKE, Counting, Quota, Taken
+from protocol.limits import REST, TAKE, Counting, Quota, Taken
 from protocol.refs import AnyRef
 
+CROWD = 1_000
+"""From so many buckets on each leaves at once."""
 MOST_WAITING = Mailbox(10_000)
 """Requests of one client that may wait for its bucket; more: 503."""
 
@@ -62,7 +64,7 @@ class Limits:
 
     @property
     def live(self) -> int:
-        """Buckets that have mail now."""
+        """Buckets that have mail, or had some a moment ago."""
         return len(self._live)
 
     async def take(self, key: str) -> Taken:
@@ -122,6 +124,11 @@ class Limits:
         self._live.clear()
         self._spawn = None
 
+    def rest(self) -> None:
+        """Buckets without mail may go."""
+        for ref in self._live.values():
+            ref.tell(REST)
+
     def left(self, key: str) -> None:
         """A bucket has no mail any more."""
         ref = self._live.get(key)
@@ -132,10 +139,11 @@ class Limits:
         if self._spawn is None:
             raise Gone("the limits have no keeper now")
         count = self.count if self.shared is None else self.shared.count
+        crowded = len(self._live) >= CROWD
         ref = self._live[key] = self._spawn(
             ChildSpec(
                 key,
-                lambda: Bucket(key, count, self.left),
+                lambda: Bucket(key, count, self.left, crowded=crowded),
                 restart=Restart.TRANSIENT,
                 mailbox=MOST_WAITING,
                 counts=_crash_costs_nobody_else,

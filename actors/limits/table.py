@@ -1,7 +1,7 @@
 """The table of passivated buckets: a client's key → one number, never more rows than its bound.
 
-Invariant: rows stand in the order of their last use, the longest unused first. When it is full, rows that say nothing any
-more go first, then the longest unused; both in bites, so that a flood of new clients costs each of them the same.
+Invariant: rows stand in the order of their last use, the longest unused first. When it is full, rows that say nothing
+any more go first, then the longest unused; both in bites, so that a flood of new clients costs each of them the same.
 """
 
 from __future__ import annotations

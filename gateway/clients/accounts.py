@@ -1,8 +1,8 @@
 """Whose account a request belongs to, where every account has a bucket of its own (`rate_limit.per_account`).
 
-Invariant: only what was proven counts, a bearer token the API knows or the profile of a session whose cookie is genuine;
-whatever else a client writes into its headers leaves it in the bucket of its address. A proof asks a database, so it is
-remembered for some seconds, the lack of one too, and the limiter lets an address ask for only so many.
+Invariant: only what was proven counts, a bearer token the API knows or the profile of a session whose cookie is
+genuine; whatever else a client writes into its headers leaves it in the bucket of its address. A proof asks a database,
+so it is remembered for some seconds, the lack of one too, and the limiter lets an address ask for only so many.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Accounts:
         session: Callable[[str], SessionView],
         now: Callable[[], float],
     ) -> None:
-        """`token_name`: whose token an Authorization header shows, empty: nobody's. `now`: seconds of a steady clock."""
+        """`token_name`: whose token an Authorization header shows; empty: nobody's. `now`: steady seconds."""
         self._token_name = token_name
         self._cookie = cookie
         self._session = session

@@ -1,7 +1,7 @@
 """The rate limit at the door: each request is counted for its client before anything else is done for it.
 
-Invariant: every request that is counted gets `X-RateLimit-*` on its answer, whatever that becomes; one too many gets 429
-and costs nothing but the count. Talks to the buckets (`actors/limits`).
+Invariant: every request that is counted gets `X-RateLimit-*` on its answer, whatever that becomes; one too many gets
+429 and costs nothing but the count. Talks to the buckets (`actors/limits`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.kernel import ManualClock
+from actors.limits.limits import CROWD
 from protocol.lifecycle import Started, Stopped
 from protocol.limits import Quota
 from tests.unit.actors.limits.conftest import Stage
@@ -27,11 +28,21 @@ async def test_a_bucket_lives_while_it_has_mail_and_its_state_stays(stage: Any) 
     lives: list[Any] = []
     ready.system.subscribe(lives.append)
     await ready.allowed("a", 5)
-    await asyncio.sleep(0)
+    await asyncio.sleep(1.1)
     assert ready.limits.live == 0
     assert [type(event) for event in lives if event.path == "/root/limits/a"] == [Started, Stopped]
     assert ready.limits.figures.keys == 1
     assert await ready.allowed("a", 20) == 5
+
+
+async def test_in_a_crowd_a_bucket_leaves_at_once(stage: Any) -> None:
+    ready = await stage(QUOTA, most=5000)
+    await asyncio.gather(*(ready.limits.take(str(number)) for number in range(3000)))
+    await asyncio.sleep(0)
+    assert ready.limits.live == CROWD
+    assert ready.limits.figures.keys == 3000
+    await asyncio.sleep(1.1)
+    assert ready.limits.live == 0
 
 
 async def test_a_killed_bucket_costs_nobody_an_answer(stage: Any) -> None:
