@@ -11,7 +11,7 @@ from typing import Any, Final
 from actors.catalogue import Catalogue, LiveApp
 from actors.library.versions import Version, Versions
 from gateway.api.call import ApiAnswer, ApiError, Call, problems
-from gateway.api.table import Auth, Query, Route
+from gateway.api.table import Auth, Link, Query, Route
 from protocol.codec import loads_from_script
 from protocol.errors import BadDocument, Problem
 from protocol.flow import Flow
@@ -24,6 +24,17 @@ _TAG: Final = "administration"
 _APPS: Final = "/api/admin/workflows"
 _APP: Final = f"{_APPS}/{{id}}"
 _GUARDED: Final = (401, 403, 503)
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[\\w .~-]+$"}
+"""Of an app, as it is promised to be taken; others that are printable and hold no `/` are, too."""
+_SAME: Final = {"id": "$request.path.id"}
+_INSTALLED: Final = (
+    Link("getWorkflow", _SAME),
+    Link("listVersions", _SAME),
+    Link("getVersion", {**_SAME, "version": "$response.body#/version"}),
+    Link("rollBackWorkflow", _SAME, {"version": "$response.body#/version"}),
+    Link("executeWorkflow", _SAME, {"input": {"name": "ana"}}),
+    Link("deleteWorkflow", _SAME),
+)
 
 
 class Administration:
@@ -49,7 +60,7 @@ class Administration:
             Route(
                 "PUT", _APP, "putWorkflow", "Install or replace an app; every error is told", self.put, _TAG, admin,
                 {200: ("Replaced and live", "Installed"), 201: ("New and live", "Installed")},
-                (400, 408, 413, *_GUARDED), body="Playbook",
+                (400, 408, 413, *_GUARDED), body="Playbook", names={"id": _NAME}, links=_INSTALLED,
             ),
             Route(
                 "DELETE", _APP, "deleteWorkflow", "Remove an app; its versions stay", self.delete, _TAG, admin,
@@ -62,6 +73,7 @@ class Administration:
             Route(
                 "GET", f"{_APP}/versions/{{version}}", "getVersion", "The document of one version", self.get_version,
                 _TAG, admin, {200: ("The document as it was", "Playbook")}, (400, *missing),
+                names={"version": {"type": "integer", "minimum": 0, "maximum": 10**17}},
             ),
             Route(
                 "POST", f"{_APP}/rollback", "rollBackWorkflow", "Install an earlier version again", self.roll_back,

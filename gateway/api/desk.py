@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.api.bearer import Bearers
 from gateway.api.call import JSON, NOBODY_SHOWN, ApiAnswer, ApiError, Call, refusal
 from gateway.api.table import Auth, Found, Route
+from gateway.armour.incoming import Incoming
 from gateway.clients.origin import Origin
 from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
@@ -45,7 +46,7 @@ class Desk:
         self._log = structlog.get_logger("api")
 
     async def answer(
-        self, request: web.BaseRequest, found: Found, raw_path: str, query_string: str, visit: Visit
+        self, request: Incoming, found: Found, raw_path: str, query_string: str, visit: Visit
     ) -> web.StreamResponse:
         """The response to a request whose path is in the table."""
         route = found.route(request.method)
@@ -73,7 +74,7 @@ class Desk:
         return answer if isinstance(answer, web.StreamResponse) else _response(answer)
 
     async def _call(
-        self, request: web.BaseRequest, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str,
+        self, request: Incoming, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str,
         visit: Visit,
     ) -> Call:  # fmt: skip
         shown = NOBODY_SHOWN
@@ -90,7 +91,8 @@ class Desk:
                 raise ApiError(415, f"the body must be {JSON}, and say so in its Content-Type")
             body = await self._exchanges.body(request)
         headers, origin = request._message.raw_headers, Origin(visit.client, visit.scheme)
-        return Call(request, raw_path, query_string, variables, numbers, headers, peer(request), body, shown, words, origin)
+        remote = peer(request)
+        return Call(request, raw_path, query_string, variables, numbers, headers, remote, body, shown, words, origin)
 
 
 def _parameters(route: Route, query_string: str) -> tuple[dict[str, int], dict[str, str]]:

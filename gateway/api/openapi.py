@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from gateway.api.call import JSON, ApiAnswer, Call
 from gateway.api.plugins import CALL_PLUGIN
-from gateway.api.schemas import SCHEMAS, TEXT, a_list, an_object, ref
-from gateway.api.table import REST, Auth, Route
+from gateway.api.schemas import SCHEMAS, TEXT, ref
+from gateway.api.table import REST, Auth, Link, Route
 from gateway.version import VERSION
 from protocol.plugins import ActionInfo
 
@@ -32,7 +32,7 @@ _REASONS: Final = {
     408: "The body did not arrive in time, or the run took too much",
     409: "It cannot be done as things stand, or the id could mean several things",
     413: "The body is too large",
-    415: "The body must be JSON and say so",
+    415: "The body must be JSON and say so, in a coding that is taken",
     429: "Too many requests: see Retry-After",
     500: "The workflow failed",
     502: "The plugin failed",
@@ -71,8 +71,11 @@ _SCHEMES: Final = {
     "debugBearer": {"type": "http", "scheme": "bearer", "description": "`[debug] auth_token`."},
     "debugQuery": {"type": "apiKey", "in": "query", "name": "debug_token", "description": "`[debug] auth_token`."},
 }
+_NAME: Final = {"type": "string", "minLength": 1}
 _DEBUG_SCHEMES: Final = ("debugToken", "debugBearer", "debugQuery")
-_DEBUG_ERROR: Final = an_object({"error": TEXT}, problems=a_list(ref("Problem")))
+_ANYWHERE: Final = (429, 503)
+"""Who asks too often, or when there is no room, is turned away whatever he asks for."""
+_WITH_A_BODY: Final = (400, 408, 413, 415)
 
 
 class Documentation:
@@ -142,7 +145,8 @@ def described(routes: Sequence[Route], base: str = "", actions: Sequence[ActionI
             "title": "nflow-runtime",
             "version": VERSION,
             "description": "The API beside the workflows. Errors are `{code, message}`, with `problems` where there "
-            "are some.",
+            "are some; who is turned away before anybody looks is told `{error}`. Every answer has an `X-Request-ID`, "
+            "and where rates are limited `X-RateLimit-Limit`, `-Remaining` and `-Reset`.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": base or "/"}],
@@ -164,7 +168,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.tag],
         "responses": {str(status): _answer(route, *told) for status, told in sorted(route.answers.items())},
     }
-    for status in sorted(route.errors):
+    for status, answer in operation["responses"].items():
+        if route.links and int(status) < 300:
+            answer["links"] = {each.to: _link(each) for each in route.links}
+    for status in sorted({*route.errors, *_ANYWHERE, *(_WITH_A_BODY if route.body is not None else ())}):
         operation["responses"].setdefault(str(status), _refusal(route, status))
     if parameters := _parameters(route):
         operation["parameters"] = parameters
@@ -172,6 +179,13 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
     operation["security"] = [{scheme: []} for scheme in _schemes(route)]
     return operation
+
+
+def _link(link: Link) -> dict[str, Any]:
+    told: dict[str, Any] = {"operationId": link.to, "parameters": dict(link.values)}
+    if link.body is not None:
+        told["requestBody"] = link.body
+    return told
 
 
 def _schemes(route: Route) -> Sequence[str]:
@@ -187,8 +201,19 @@ def _schemes(route: Route) -> Sequence[str]:
 
 def _refusal(route: Route, status: int) -> dict[str, Any]:
     if route.auth is Auth.DEBUG:
-        return _json(_DEBUG_REASONS.get(status, _REASONS[status]), _DEBUG_ERROR)
-    return _json(_REASONS[status], ref("ExecutionResult" if route.name == "executeWorkflow" else "Error"))
+        told = _json(_DEBUG_REASONS.get(status, _REASONS[status]), ref("Refused"))
+    else:
+        schemas = [ref("Error")] if status != 429 else []
+        if route.name == "executeWorkflow" and status != 429:
+            schemas.append(ref("ExecutionResult"))
+        if status in _ANYWHERE:
+            schemas.append(ref("Refused"))
+        told = _json(_REASONS[status], {"anyOf": schemas} if len(schemas) > 1 else schemas[0])
+    if status in _ANYWHERE:
+        told["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+    if status == 405:
+        told["headers"] = {"Allow": {"schema": TEXT}}
+    return told
 
 
 def _action(call: Route, action: ActionInfo) -> dict[str, Any]:
@@ -216,9 +241,9 @@ def _own(action: ActionInfo, part: str, schema: dict[str, Any] | None) -> dict[s
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": segment[1:-1].removesuffix(REST), "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": route.names.get(name, _NAME)}
         for segment in route.path.split("/")
-        if segment.startswith("{")
+        if segment.startswith("{") and (name := segment[1:-1].removesuffix(REST))
     ]
     for query in route.query:
         schema: Any = {"type": "integer", "minimum": query.least, "maximum": query.most, "default": query.default}

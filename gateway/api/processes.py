@@ -21,7 +21,7 @@ from actors.sessions import suspended
 from gateway.api.administration import PAGE
 from gateway.api.call import ApiAnswer, ApiError, Call
 from gateway.api.execution import filled, passed_on
-from gateway.api.table import Auth, Route
+from gateway.api.table import Auth, Link, Route
 from gateway.exchange import Exchanges
 from gateway.session_cookie import SessionCookie
 from protocol.codec import dumps, loads_from_script
@@ -34,6 +34,8 @@ _TAG: Final = "processes"
 _ONE: Final = "/api/processes/{id}"
 _ANSWER_SECONDS: Final = 2.0
 _ADMIN: Final = (401, 403)
+_OLDEST: Final = {"id": "$response.body#/processes/0/id"}
+_LISTED: Final = tuple(Link(name, _OLDEST) for name in ("getProcess", "getProcessState", "killProcess"))
 
 
 class Journal(Protocol):
@@ -76,7 +78,7 @@ class Processes:
         return (
             Route(
                 "GET", "/api/processes", "listProcesses", "The runs under way, the oldest first", self.list, _TAG,
-                admin, {200: ("A page of runs", "Processes")}, (400, *_ADMIN), query=PAGE,
+                admin, {200: ("A page of runs", "Processes")}, (400, *_ADMIN), query=PAGE, links=_LISTED,
             ),
             Route(
                 "GET", _ONE, "getProcess", "A run: as it is now, else as the journal has it", self.get, _TAG, admin,

@@ -24,6 +24,14 @@ def ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+PLAYBOOK: Final = {
+    "start": {
+        "data": {"type": "httpstart", "method": "POST", "path": "/example/:name"},
+        "outputs": {"output": {"connections": [{"node": "greet"}]}},
+    },
+    "greet": {"data": {"type": "js", "script": "return {hello: c.request.params.name}"}, "outputs": {}},
+}
+"""One that can be installed."""
 SCHEMAS: Final[dict[str, Any]] = {
     "Problem": an_object(
         {
@@ -37,14 +45,22 @@ SCHEMAS: Final[dict[str, Any]] = {
         problems=a_list(ref("Problem")),
         node={**TEXT, "description": "Id of the node that failed."},
     ),
-    "ExecutionInput": an_object(
-        {},
-        input={
-            "description": "The first payload. Also the run's JSON body, its path variables by their names and, for "
-            "starts that take GET or DELETE, its query.",
-            "default": {},
-        },
+    "Refused": an_object(
+        {"error": TEXT},
+        retry_after={**COUNT, "description": "Seconds."},
+        problems=a_list(ref("Problem")),
     ),
+    "ExecutionInput": {
+        **an_object(
+            {},
+            input={
+                "description": "The first payload. Also the run's JSON body, its path variables by their names and, "
+                "for starts that take GET or DELETE, its query.",
+                "default": {},
+            },
+        ),
+        "anyOf": [{"maxProperties": 0}, {"required": ["input"]}],
+    },
     "ExecutionResult": an_object(
         {
             "success": {"type": "boolean"},
@@ -103,6 +119,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         "type": "object",
         "description": 'A designer\'s export, `{"drawflow": {flow: {"data": {id: node}}}}`, or the manuals\' shape, '
         "`{id: node}`.",
+        "examples": [PLAYBOOK],
     },
     "Installed": an_object(
         {
@@ -155,7 +172,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     },
     "ProcessPayload": an_object({"id": TEXT, "state": TEXT, "node": TEXT, "payload": ANYTHING}),
     "StepInput": an_object(
-        {"node": {**TEXT, "description": "Id of a node that the suspended run offered."}},
+        {"node": {**TEXT, "minLength": 1, "description": "Id of a node that the suspended run offered."}},
         payload={"type": "object", "description": "Laid over the payload that the run kept."},
     ),
     "Killed": an_object({"id": TEXT, "message": TEXT}),

@@ -50,6 +50,17 @@ class Query(NamedTuple):
     least: int = 0
 
 
+class Link(NamedTuple):
+    """From this route's answer to another route: where a value the other one takes is found."""
+
+    to: str
+    """The other one's name."""
+    values: Mapping[str, str]
+    """Its parameter → runtime expression of OpenAPI, such as `$response.body#/version`."""
+    body: Any = None
+    """Its body, with such expressions in it."""
+
+
 class Choice(NamedTuple):
     """One query parameter: one of some words, the first of which is meant where none is given."""
 
@@ -87,6 +98,10 @@ class Route:
     """Of the answer."""
     other_media: tuple[str, ...] = ()
     """What else the answer may be, where the caller chooses."""
+    names: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schemas of the names in the path that are no plain texts."""
+    links: tuple[Link, ...] = ()
+    """Where one can go on from a good answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.api.call import ApiAnswer, ApiError, Call
 from gateway.api.execution import find_flow
 from gateway.api.schemas import COUNT, TEXT, a_list, an_object
-from gateway.api.table import Query, Route
+from gateway.api.table import Link, Query, Route
 from gateway.debug.parts import DebugParts, debug_route, operated
 from gateway.statuses import SOURCE_KEYS
 from protocol.codec import dumps
@@ -45,7 +45,8 @@ class FlowPages:
             debug_route("GET", "repositories", "debugRepositories", "What is kept in memory", self.repositories,
                         ("Sizes", an_object({name: {"type": "object"} for name in _REPOSITORIES}))),
             debug_route("GET", "playbooks", "debugPlaybooks", "The flows that are served", self.playbooks,
-                        ("In the order of the routes", flows), query=_MOST),
+                        ("In the order of the routes", flows), query=_MOST,
+                        links=(Link("debugPlaybook", {"flow": "$response.body#/flows/0/key"}),)),
             debug_route("GET", "playbook/{flow...}", "debugPlaybook",
                         "The nodes of a flow, by its app, `app/flow` or name; sources and secrets are left out",
                         self.playbook, ("The graph", book), (404, 409)),

@@ -14,24 +14,44 @@ import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.api.monitoring import Monitoring
 from gateway.api.openapi import described
-from gateway.api.table import Auth, Routes
+from gateway.api.table import Auth, Route, Routes
+from gateway.debug.parts import DebugParts
+from gateway.debug.table import debug_routes
 from gateway.routes import ApiParts, routes
 from protocol.errors import BadDocument
 from protocol.plugins import ActionInfo
+from protocol.settings import Settings
 from protocol.settings.engine import Api, Monitor
 
 NOTHING: Any = None
+SECURITY = {
+    Auth.NOBODY_ASKED: [],
+    Auth.DEBUG: [{"debugToken": []}, {"debugBearer": []}, {"debugQuery": []}],
+}
 PARTS = ApiParts(*[NOTHING] * len(ApiParts.__dataclass_fields__))
 
 
-def table(monitor: Monitor | None = None, api: Api | None = None) -> Routes:
-    return routes(monitor or Monitor(), api or Api(), PARTS, NOTHING, NOTHING, "")
+def table(monitor: Monitor | None = None, api: Api | None = None, *, debug: bool = False) -> Routes:
+    monitor = monitor or Monitor()
+    pages = Monitoring(monitor.health_check_path, monitor.metrics_path, NOTHING, NOTHING)
+    return routes(monitor, api or Api(), PARTS, pages, "", port=False, debug=DEBUG if debug else ())
+
+
+def debug_endpoints() -> tuple[Route, ...]:
+    """All there can be."""
+    settings, _ = Settings.parse("[debug]\nenabled = true\nenable_pprof = true", "config", {})
+    parts = dict.fromkeys(DebugParts.__dataclass_fields__, NOTHING)
+    return debug_routes(DebugParts(**{**parts, "settings": settings, "blocked": object()}))
+
+
+DEBUG = debug_endpoints()
 
 
 def document() -> dict[str, Any]:
     """As it goes over the wire."""
-    return dict(json.loads(json.dumps(described(table().routes, "/flows"))))
+    return dict(json.loads(json.dumps(described(table(debug=True).routes, "/flows"))))
 
 
 ACTIONS = (
@@ -72,16 +92,59 @@ def test_every_schema_in_it_is_valid_and_every_reference_leads_somewhere() -> No
 
 
 def test_the_table_and_the_description_name_the_same_endpoints() -> None:
-    served = {(route.method, route.path.replace("...", "")): route for route in table().routes}
+    served = {(route.method, route.path.replace("...", "")): route for route in table(debug=True).routes}
     told = {(method, path): operation for method, path, operation in operations()}
     assert told.keys() == served.keys()
     for key, route in served.items():
         operation = told[key]
-        assert operation["security"] == ([] if route.auth is Auth.NOBODY_ASKED else [{route.auth.value: []}])
-        assert set(operation["responses"]) == {str(each) for each in (*route.answers, *route.errors)}
+        assert operation["security"] == SECURITY.get(route.auth, [{route.auth.value: []}])
+        common = (429, 503, *((400, 408, 413, 415) if route.body is not None else ()))
+        assert set(operation["responses"]) == {str(each) for each in (*route.answers, *route.errors, *common)}
         assert ("requestBody" in operation) is (route.body is not None)
         names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
         assert names == re.findall(r"\{(\w+)", route.path)
+        asked = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+        assert asked == [each.name for each in (*route.query, *route.choices)]
+        media = {media for status, answer in operation["responses"].items() for media in answer.get("content", ())}
+        assert {route.media, *route.other_media} <= {*media, "application/json"}
+
+
+def test_every_link_leads_to_an_operation_and_names_its_parameters() -> None:
+    told = {operation["operationId"]: operation for _, _, operation in operations()}
+    links = [
+        link
+        for operation in told.values()
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert links
+    for link in links:
+        names = {each["name"] for each in told[link["operationId"]]["parameters"] if each.get("in") == "path"}
+        assert set(link["parameters"]) == names
+
+
+def test_what_facts_and_manuals_name_below_debug_is_there() -> None:
+    promised = """
+        GET info, GET config, GET repositories, GET playbooks, GET playbook/{flow}, POST cache/invalidate,
+        POST cache/invalidate/{flow}, GET cache/stats, GET processes, GET process/{wid}, DELETE process/{wid},
+        GET sessions, DELETE sessions, GET vm-pool, GET vm/pool, GET database/stats, GET database/connections,
+        GET runtime, GET memory, GET goroutines, GET tracker/stats, GET url-cache, DELETE url-cache, POST gc,
+        GET pprof/, GET pprof/profile, GET pprof/heap, GET pprof/goroutine, GET pprof/tasks, GET pprof/threads,
+        GET slow-queries, GET invalidate-cache, GET clean-json, GET starters, GET security/blocked, GET supervisor
+    """
+    wanted = {tuple(each.split()) for each in promised.split(",")}
+    told = {(method, path.removeprefix("/debug/")) for method, path, _ in operations() if path.startswith("/debug/")}
+    assert told == {(method, path) for method, path in wanted}
+
+
+def test_debug_endpoints_ask_for_their_own_token_and_tell_errors_in_their_own_shape() -> None:
+    for _, path, operation in operations():
+        if path.startswith("/debug/"):
+            assert operation["tags"] == ["debug"]
+            assert {"401", "403", "429"} <= operation["responses"].keys()
+            refused = operation["responses"]["401"]["content"]["application/json"]["schema"]
+            assert refused == {"$ref": "#/components/schemas/Refused"}
+    assert "debugToken" not in described(table().routes)["components"]["securitySchemes"]
 
 
 def test_operations_have_names_of_their_own_and_known_tags() -> None:
