@@ -36,7 +36,7 @@ _BAR: Final = "\n  | "
 class Lines:
     """Makes bytes of what was said."""
 
-    __slots__ = ("_form", "_minute", "_ours", "_sanitizer")
+    __slots__ = ("_form", "_now", "_ours", "_sanitizer")
 
     def __init__(self, form: Format, sanitizer: SanitizerSettings) -> None:
         """Raises BadDocument for a sanitiser that cannot be."""
@@ -48,7 +48,7 @@ class Lines:
                 kinds, {}, sanitizer.secrets, sanitizer.masking_char, sanitizer.preserve_length, sanitizer.show_type
             )
         )
-        self._minute = (0, "", "")
+        self._now = (-1, "", "")
 
     def make(self, batch: Sequence[Said | Answered]) -> bytes:
         """Whole lines."""
@@ -140,10 +140,10 @@ class Lines:
 
     def _second(self, second: int) -> tuple[int, str, str]:
         """The second written in both ways, kept for the next line."""
-        if self._minute[0] != second:
+        if self._now[0] != second:
             text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
-            self._minute = (second, text, text.replace(" ", "T"))
-        return self._minute
+            self._now = (second, text, text.replace(" ", "T"))
+        return self._now
 
 
 def _escaped(text: str) -> str:

@@ -28,7 +28,8 @@ def failing(launch: Launch) -> Server:
         Private=chain("/private", "c.NoContent(204)", nflow_auth="true"),
     )
     place = f"127.0.0.1:{free_port()}"  # where no Redis is
-    return launch(flows, f'[session]\nkey = "{KEY}"\nstore = "redis"\n[redis]\nhost = "{place}"\n')
+    config = f'[server]\naccess_log = false\n[session]\nkey = "{KEY}"\nstore = "redis"\n[redis]\nhost = "{place}"\n'
+    return launch(flows, config)
 
 
 def test_a_run_that_failed_is_one_line_of_the_log_with_its_id_its_node_and_why(failing: Server) -> None:
@@ -40,7 +41,7 @@ def test_a_run_that_failed_is_one_line_of_the_log_with_its_id_its_node_and_why(f
         assert answer.status == 500
         wid = answer.headers["Nflow-Wid-1"]
         (line,) = until(lambda wid=wid: [line for line in failing.log().splitlines() if f"wid={wid}" in line])
-        assert f"[error    ] {flow} failed: {why}" in line
+        assert f"[ERROR] {flow} failed: {why}" in line
         assert "node=n" in line
 
 

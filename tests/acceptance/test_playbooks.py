@@ -320,7 +320,7 @@ def test_a_full_export_of_the_designer_is_served_as_it_is_beside_its_broken_draf
     assert server.get("/kept").text == "kept"
     assert server.get("/draft").status == 404
     assert server.get("/skipped").status == 404
-    told = [line for line in server.log().splitlines() if "[error" in line]
+    told = [line for line in server.log().splitlines() if "[ERROR]" in line]
     assert len(told) == 2
     assert all("drawflow.Draft" in line for line in told)
 

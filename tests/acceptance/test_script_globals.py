@@ -250,8 +250,9 @@ def test_a_script_knows_the_names_of_its_flow_and_app(server: Server) -> None:
 def test_console_lines_are_in_the_log_of_the_server_with_the_run_they_are_of(server: Server) -> None:
     wid = server.get("/log").headers["Nflow-Wid-1"]
     assert until(lambda: "and this" in server.log())
-    lines = [line for line in server.log().splitlines() if wid in line]
-    assert [line.split("[")[1].split("]")[0].strip() for line in lines] == ["info", "warning", "error"]
+    lines = [line for line in server.log().splitlines() if wid in line and "] request " not in line]
+    assert [line.split("[")[1].split("]")[0] for line in lines] == ["INFO", "WARN", "ERROR"]
+    assert all(f" wid={wid} app=app flow=Flow" in line and line.endswith(" node=n1") for line in lines)
     assert 'seen by {"n":1} [2] null' in lines[0]
 
 

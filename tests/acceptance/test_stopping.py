@@ -70,7 +70,7 @@ def test_sigterm_answers_what_is_under_way_then_exits_with_0(server: Server) -> 
     assert answers[1].json() == {"second": "node"}
     assert time.monotonic() - began < 2.5, "as soon as the last run ends"
     assert "Traceback" not in server.log()
-    assert "[error" not in server.log()
+    assert "[ERROR]" not in server.log()
 
 
 def test_a_crowd_on_open_connections_loses_no_answer(server: Server) -> None:
@@ -139,7 +139,7 @@ def test_a_run_that_outlasts_the_drain_is_answered_503_and_does_not_hold_the_ser
     assert 0.8 < time.monotonic() - began < 2.5, "one deadline for all: drain_seconds = 1"
     assert code == 0
     assert "Traceback" not in server.log()
-    assert "[error" not in server.log()
+    assert "[ERROR]" not in server.log()
 
 
 def test_tracker_rows_that_wait_are_stored_before_the_end(server: Server) -> None:
