@@ -194,7 +194,9 @@ class Runtime:
             self._new_wid, served.durability, data.own, self._parts.store,
             self.assembly.plugins,
         )  # fmt: skip
-        monitoring = self._watching.watch(self.system, self.admission, self.assembly)
+        monitoring = self._watching.watch(
+            self.system, self.admission, self.assembly, self.assembly.limits.families
+        )
         table = routes(
             settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None,
             debug=make_debug_routes(settings, self.system, self.assembly, self._watching),
@@ -238,6 +240,7 @@ def _served(settings: Settings, *, listen: bool) -> ServerSettings:
         listen=listen,
         max_head=server.max_header_kb << 10,
         max_connections=server.max_connections,
+        handshake_seconds=min(10.0, server.header_seconds),
     )
 
 

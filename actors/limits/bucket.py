@@ -2,7 +2,7 @@
 
 While few are there a bucket stays until its keeper sends it to rest, within a second: coming and going costs more than
 counting. In a crowd it leaves as soon as no mail waits. Its state is no field of its own but a row of the keeper's
-table (`table.py`), or of Redis, so an actor that leaves, crashes or is killed takes nothing with it. Where Redis counts,
+table (`table.py`), or of Redis: an actor that leaves, crashes or is killed takes nothing with it. Where Redis counts,
 the bucket only hands on: requests that come meanwhile travel together.
 """
 

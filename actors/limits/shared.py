@@ -56,6 +56,7 @@ class SharedBuckets:
     def join(self, count: Callable[[str], Taken], mirror: Callable[[str, float], None], figures: LimitFigures) -> None:
         """The local buckets: what counts here, and what is told how Redis counted."""
         self._count, self._mirror, self._figures = count, mirror, figures
+        figures.shared = True
 
     def count(self, key: str) -> Taken | Counting:
         """One more request of this client."""
@@ -76,7 +77,7 @@ class SharedBuckets:
             await self._ask(["probe"], [1])
         except (Refusal, ValueError, TypeError):
             return
-        self.reachable = True
+        self.reachable = self._figures.shared = True
         self._log.warning("rate limits are shared again", fallbacks=self._figures.fallbacks)
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ class SharedBuckets:
 
     def _broke(self, reason: str) -> None:
         if self.reachable:
-            self.reachable = False
+            self.reachable = self._figures.shared = False
             self._figures.outages += 1
             self._log.warning("rate limits are counted by this server alone", reason=reason)
 

@@ -22,6 +22,7 @@ from gateway.clients.limiter import Limiter, LimiterSettings
 from gateway.clients.origin import Proxies
 from protocol.errors import BadDocument, Problem
 from protocol.limits import Quota
+from protocol.metrics import Families
 from protocol.settings import Settings
 
 CLEANUP_MINUTES = 10.0
@@ -36,6 +37,8 @@ class LimitParts:
         self.limits: Limits | None = None
         self.doors: tuple[ChildSpec, ...] = ()
         self.keepers: tuple[ChildSpec, ...] = ()
+        self.families: tuple[Families, ...] = ()
+        """For the metrics page."""
         if not given.enabled:
             return
         quota = quota_of(settings)
@@ -54,6 +57,7 @@ class LimitParts:
         cleanup = (given.cleanup_interval or CLEANUP_MINUTES) * 60.0
         limits = self.limits = Limits(LimitSettings(quota, given.max_clients, cleanup), time.monotonic, shared)
         self.keepers = (ChildSpec("limits", lambda: LimitsKeeper(limits)),)
+        self.families = (limits.figures.families,)
 
 
 def make_clients(settings: Settings, limits: Limits | None, accounts: Accounts) -> Clients:
