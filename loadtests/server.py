@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,12 +26,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str], url: str, *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, once `url` answers anything; ended by SIGTERM."""
+def serving(
+    command: list[str], url: str, *, log: Path, tls: ssl.SSLContext | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, once `url` answers anything; ended by SIGTERM. `tls`: whom to believe, where it speaks HTTPS."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            _wait(process, url, log)
+            _wait(process, url, log, tls)
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -78,13 +81,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path, tls: ssl.SSLContext | None) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended at once:\n{log.read_text(errors='replace')[-2000:]}")
         try:
-            urllib.request.urlopen(url, timeout=1).read()
+            urllib.request.urlopen(url, timeout=1, context=tls).read()
         except urllib.error.HTTPError:
             return
         except OSError:
