@@ -5,12 +5,12 @@ A flow is frozen and carries the hash of its content, so a journal row can name 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from protocol.errors import Problem
+from protocol.errors import Problem, Refusal
 
 
 class Durability(Enum):
@@ -49,6 +49,10 @@ class Script:
     statics: bytes
     """JSON object of what never changes between runs: nflow_data, current_box, __outputs, __flow_name, __flow_app."""
     realm: Realm = Realm.WARM
+    path: str = ""
+    """Where in its document the text stands: `drawflow.Home.data.n1.data.code`."""
+    blocked: Callable[[], Refusal] | None = None
+    """Asked for a refusal in place of a run. Set on scripts that the static analysis does not let run."""
 
 
 @dataclass(frozen=True, slots=True)

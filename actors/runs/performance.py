@@ -78,6 +78,9 @@ class Performance:
         """Have a script run: its ScriptResult or ScriptFailed will be heard."""
         self._number += 1
         self._run = self._services.numbers.next()
+        if script.blocked is not None:  # the one place where scripts leave for a sandbox
+            self._context.ref.tell(ScriptFailed(self._run, script.blocked()))
+            return
         self._services.pool.tell(
             RunScript(self._run, tenant, flow, script, request, payload, previous, self._context.ref)
         )

@@ -175,7 +175,7 @@ def _node(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Finding
     if box.kind == "js":
         script = _script(box, draft, modules, findings)
     elif (built_in := modules.get(NODE_SCRIPT + box.kind)) is not None and not findings.fatal:
-        place = Place(draft.app, draft.name, box.id, box.outputs)
+        place = Place(draft.app, draft.name, box.id, box.outputs, f"{box.path}.data.type")
         script = build(Source(built_in, "main", module=box.kind), box.data, place)
     options = node_options(box.data, join(box.path, "data"), findings.error) if box.kind not in STARTERS else None
     return Node(box.id, box.kind, label or box.id, box.data, box.outputs, script, options)
@@ -194,7 +194,8 @@ def _script(box: _Box, draft: Draft, modules: Mapping[str, str], findings: Findi
     elif source.module is None and source.text == box.data.get("script") and _MODULE_NAME.match(source.text):
         message = f"there is no module {show(source.text)}, so this is taken as source text"
         findings.warn(f"{box.path}.data.script", message)
-    return build(source, box.data, Place(draft.app, draft.name, box.id, box.outputs))
+    place = Place(draft.app, draft.name, box.id, box.outputs, f"{box.path}.data.{source.key}")
+    return build(source, box.data, place)
 
 
 def _start(box: _Box, findings: Findings) -> Start | None:

@@ -31,6 +31,8 @@ class Place:
     flow: str
     node: str
     outputs: Mapping[str, str | None]
+    path: str = ""
+    """Of the text, within its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Source:
     entry: Entry
     module: str | None = None
     """Name of the module the text is of."""
+    key: str = "script"
+    """Of the node's data, where the text or the module's name is."""
 
 
 def choose_source(data: Mapping[str, Any], modules: Mapping[str, str], *, main_required: bool) -> Source | None:
@@ -51,7 +55,7 @@ def choose_source(data: Mapping[str, Any], modules: Mapping[str, str], *, main_r
     """
     for key in ("compile", "code"):
         if text := data.get(key):
-            return Source(text, "main" if main_required else body_entry(text))
+            return Source(text, "main" if main_required else body_entry(text), key=key)
     script = data.get("script")
     if not script:
         return None
@@ -84,4 +88,4 @@ def build(source: Source, data: Mapping[str, Any], place: Place) -> Script:
     realm = Realm.FRESH if changes_built_ins(source.text) else Realm.WARM
     parts = [source.text, source.entry, sorted(needs), realm.value, statics.decode()]
     key = hashlib.sha256(codec.dumps(parts)).hexdigest()
-    return Script(key, source.text, source.entry, needs, statics, realm)
+    return Script(key, source.text, source.entry, needs, statics, realm, place.path)
