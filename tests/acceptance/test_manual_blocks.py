@@ -145,7 +145,7 @@ def test_the_first_workflow_greets(server: Server) -> None:
 def test_request_response_and_environment_are_read_and_set(server: Server) -> None:
     answer = server.post("/context", json={"email": "juan@example.com"})
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert until(lambda: "Procesando usuario: juan@example.com" in server.log())
+    assert until(lambda: "Procesando usuario: [REDACTED:email]" in server.log())
     told = server.post("/context/told?page=2", json={"email": "a@b.co"}, headers={"X-Sender": "mine"}).json()
     assert told == {"body": {"email": "a@b.co"}, "sender": "mine", "query": {"page": "2"}, "apiKey": "key of env"}
 
@@ -175,7 +175,8 @@ def test_a_call_that_fails_is_caught_and_answered(server: Server) -> None:
     told = answer.json()
     assert (answer.status, told["error"]) == (500, "Fallo al obtener datos")
     assert "127.0.0.1" in told["details"]
-    assert until(lambda: f"Falló la llamada API: {told['details']}" in server.log())
+    masked = re.sub(r"\d+\.\d+\.\d+\.\d+", "[REDACTED:ip_address]", told["details"])
+    assert until(lambda: f"Falló la llamada API: {masked}" in server.log())
 
 
 @pytest.mark.parametrize("name", MALICIOUS)
@@ -204,9 +205,15 @@ def test_encryption_without_a_key_says_what_is_missing(server: Server) -> None:
     assert "[security] encryption_key" in answer.json()["message"]
 
 
-def test_the_line_to_be_masked_is_logged(server: Server) -> None:
-    assert server.post("/sanitising", json={}).status == 200
-    assert until(lambda: "Email del usuario: " in server.log())
+def test_the_line_of_the_manual_comes_out_masked_as_the_manual_shows(server: Server) -> None:
+    said, masked = re.search(r'log\("(.*)"\)', block("es_2", 9)), block("es_2", 9).rstrip().rpartition("// ")[2]
+    answer = server.post("/sanitising", json={})
+    wid = answer.headers["Nflow-Wid-1"]
+    assert answer.status == 200
+    (line,) = until(lambda: [line for line in server.log().splitlines() if wid in line and "usuario" in line])
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \[INFO\] {re.escape(masked)} wid={wid} .*", line)
+    assert said is not None
+    assert said[1] not in server.log()
 
 
 def test_a_workflow_is_traced_by_its_log(server: Server) -> None:
