@@ -91,12 +91,16 @@ class Catalogue:
         return flow
 
     def replace(
-        self, flows: tuple[Flow, ...], problems: tuple[Problem, ...], live: Mapping[str, LiveApp] | None = None
+        self,
+        flows: tuple[Flow, ...],
+        problems: tuple[Problem, ...],
+        live: Mapping[str, LiveApp] | None = None,
+        triggers: Mapping[str, Triggers] | None = None,
     ) -> None:
-        """Take a new set of flows, whole."""
+        """Take a new set of flows, whole. `triggers`: those of each app."""
         table = RouteTable.build(flows)
         live = live or {}
-        self._triggers = {name: Triggers.of(self.trigger_files, app.document.default_js) for name, app in live.items()}
+        self._triggers = dict(triggers or {})
         self.live = MappingProxyType(dict(live))
         self.table = table
         self.flows = flows

@@ -8,7 +8,7 @@ looked at by a thread, libraries by watchers, and all of it is put together here
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -22,12 +22,16 @@ from actors.catalogue.choice import PLACES, in_order_of_preference
 from actors.catalogue.files import PlaybookFiles
 from actors.catalogue.known import KnownDocuments, called
 from actors.catalogue.live import AppDocument, LiveApp
-from actors.catalogue.reader import Compile, LookAtFiles, Reader, compile_document
+from actors.catalogue.reader import Compile, JudgeScript, LookAtFiles, Reader, compile_document, judge
+from actors.catalogue.triggers import DEFAULT_JS, JudgedTriggers
 from actors.catalogue.watcher import LOOK_SECONDS, LibraryOut, LibraryWatcher, SnapshotTaken
+from actors.guards.analysis.inspector import Inspector, Verdict, warning_line
+from actors.guards.analysis.ledger import Occasion, ScriptPlace
 from actors.kernel import Actor, Backoff, ChildSpec, Intensity
 from actors.library.library import Library
 from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
+from protocol.analysis import SecurityIssue
 from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
 from protocol.flows import InstallApp, Installed, LookAnew, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
@@ -72,9 +76,11 @@ class Flows(Actor[FlowsMessage]):
         modules: Mapping[str, str] = NO_MODULES,
         library: Library | None = None,
         own: OwnLibrary | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
         """`documents`: app name → file, or a folder of them. `modules`: the built-in ones, name → source.
-        `library`: nFlow's database, where one is configured; `own`: ours, where there is a store."""
+        `library`: nFlow's database, where one is configured; `own`: ours, where there is a store. `inspector` looks
+        through the scripts; None: nobody does."""
         self._catalogue = catalogue
         self._settings = settings or FlowsSettings()
         self._realm = realm
@@ -82,6 +88,8 @@ class Flows(Actor[FlowsMessage]):
         self._own = own
         self._files = PlaybookFiles(documents, self._settings.triggers)
         self._known = KnownDocuments(modules)
+        self._inspector = inspector
+        self._triggers = JudgedTriggers(self._judge)
         self._bad: dict[str, LiveApp] = {}
         """App → the document that was refused in favour of the one served."""
         self._to_note: dict[str, AppDocument] = {}
@@ -200,12 +208,10 @@ class Flows(Actor[FlowsMessage]):
             problems += [replace(each, path=f"{_label(shown.document)}: {each.path}") for each in shown.problems]
         before, known = self._catalogue.live, set(self._catalogue.problems)
         flows = tuple(self._catalogue.adopt(flow) for served in live.values() for flow in served.flows)
-        self._catalogue.trigger_files = self._known.files.triggers
-        self._catalogue.replace(flows, tuple(problems), live)
-        for problem in self._catalogue.problems:
-            if problem not in known:
-                log = self._log.error if problem.fatal else self._log.warning
-                log("flow", path=problem.path, problem=problem.message)
+        defaults = {app: served.document.default_js for app, served in live.items()}
+        self._catalogue.trigger_files, triggers, issues = await self._triggers.of(self._known.files.triggers, defaults)
+        self._catalogue.replace(flows, (*problems, *issues), live, triggers)
+        self._tell(problem for problem in self._catalogue.problems if problem not in known)
         for app, served in live.items():
             was = before.get(app)
             if was is None or was.document.hash != served.document.hash:
@@ -250,8 +256,28 @@ class Flows(Actor[FlowsMessage]):
     def _is_current(self, made: LiveApp, document: AppDocument) -> bool:
         return made.document.hash == document.hash and made.modules == self._known.modules_hash
 
-    async def _compile(self, document: AppDocument) -> LiveApp:
-        order = Compile(document, self._known.modules, self._known.modules_hash, self._realm)
+    def _tell(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            if isinstance(problem, SecurityIssue):
+                if self._inspector is not None and self._inspector.settings.log and (found := problem.finding):
+                    self._log.warning(
+                        warning_line(problem, found), script=problem.script, rule=found.type, severity=found.severity,
+                        line=found.line, column=found.column, path=problem.path,
+                    )  # fmt: skip
+            else:
+                log = self._log.error if problem.fatal else self._log.warning
+                log("flow", path=problem.path, problem=problem.message)
+
+    async def _judge(self, text: str, place: ScriptPlace, occasion: Occasion = "load") -> Verdict:
+        """What is said of a script that is in no flow. One that could not be judged is not run."""
+        if self._inspector is None:
+            return Verdict((), None)
+        order = JudgeScript(text, place, self._inspector, occasion)
+        return judge(order) if self._reader is None else await self._reader.ask(order, _READ_SECONDS)
+
+    async def _compile(self, document: AppDocument, occasion: Occasion = "load") -> LiveApp:
+        modules = self._known.modules
+        order = Compile(document, modules, self._known.modules_hash, self._realm, self._inspector, occasion)
         if self._reader is None:
             return compile_document(order)
         try:
@@ -279,17 +305,21 @@ class Flows(Actor[FlowsMessage]):
         own = self._writable()
         if not app or len(app) > _LONGEST_NAME or not app.isprintable() or "/" in app:
             raise NoSuchApp(f"an app's name has up to {_LONGEST_NAME} printable characters and no /")
-        made = await self._compile(
-            AppDocument(app, text, content_hash(text), VersionSource.API, PLACES[VersionSource.API])
-        )
-        if not made.whole:
-            return Rejected(made.problems)
+        document = AppDocument(app, text, content_hash(text), VersionSource.API, PLACES[VersionSource.API])
+        made = await self._compile(document, "save")
+        problems = made.problems
+        if default_js:
+            place = ScriptPlace(app, "", "", f"{app}.{DEFAULT_JS}")
+            problems += (await self._judge(default_js, place, "save")).issues
+        if any(problem.fatal for problem in problems):
+            self._tell(problem for problem in problems if isinstance(problem, SecurityIssue))
+            return Rejected(problems)
         await self._note()
         conflicts = self._catalogue.table.conflicts
         version = await own.install(app, text.decode("utf-8"), source, default_js)
         await self._look_at_ours()
         new = tuple(each for each in self._catalogue.table.conflicts if each not in conflicts)
-        return Installed(app, version, tuple(flow.name for flow in made.flows), made.problems + new)
+        return Installed(app, version, tuple(flow.name for flow in made.flows), problems + new)
 
     async def _roll_back(self, app: str, version: int) -> Installed | Rejected:
         text = await self._writable().get(app, version)

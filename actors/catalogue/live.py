@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from actors.library.versions import VersionSource
-from protocol.errors import Problem
+from protocol.errors import Problem, Refusal
 from protocol.flow import Flow
 
 _DEFINES: Final = {
@@ -52,6 +53,9 @@ class Triggers:
 
     auth: str = ""
     log: str = ""
+    auth_blocked: Callable[[], Refusal] | None = None
+    """Asked for a refusal in place of running `auth`: see Script.blocked."""
+    log_blocked: Callable[[], Refusal] | None = None
 
     @staticmethod
     def of(files: Triggers, default_js: str) -> Triggers:
@@ -59,4 +63,6 @@ class Triggers:
         return Triggers(
             files.auth or (default_js if _DEFINES["auth"].search(default_js) else ""),
             files.log or (default_js if _DEFINES["log"].search(default_js) else ""),
+            files.auth_blocked,
+            files.log_blocked,
         )

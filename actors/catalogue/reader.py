@@ -1,6 +1,7 @@
-"""The thread that looks at files and compiles documents, so that neither slow disks nor large playbooks hold the loop.
+"""The thread that looks at files, compiles documents and has scripts analysed, so that neither slow disks nor large
+playbooks hold the loop.
 
-`compile_document` is pure; the keeper calls it itself before the door is open.
+The keeper calls `compile_document` and `judge` itself before the door is open.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import assert_never
 
 from actors.catalogue.files import FilesFound, PlaybookFiles
 from actors.catalogue.live import AppDocument, LiveApp
+from actors.guards.analysis.inspector import Inspector, Verdict
+from actors.guards.analysis.ledger import Occasion, ScriptPlace
 from actors.kernel import BlockingActor
 from protocol.flow import Flow, Realm
 from protocol.formats import read
@@ -30,21 +33,36 @@ class Compile(Ask[LiveApp]):
     modules: Mapping[str, str]
     modules_hash: str
     realm: Realm
+    inspector: Inspector | None = None
+    """Who looks through the scripts; None: nobody."""
+    occasion: Occasion = "load"
 
 
-class Reader(BlockingActor[LookAtFiles | Compile]):
+@dataclass(frozen=True, slots=True)
+class JudgeScript(Ask[Verdict]):
+    """Look through one script that is in no flow."""
+
+    text: str
+    place: ScriptPlace
+    inspector: Inspector
+    occasion: Occasion = "load"
+
+
+class Reader(BlockingActor[LookAtFiles | Compile | JudgeScript]):
     """Reads for the keeper."""
 
     def __init__(self, files: PlaybookFiles) -> None:
         self._files = files
 
-    def handle(self, message: LookAtFiles | Compile) -> FilesFound | LiveApp:
+    def handle(self, message: LookAtFiles | Compile | JudgeScript) -> FilesFound | LiveApp | Verdict:
         """Do the work."""
         match message:
             case LookAtFiles():
                 return self._files.look()
             case Compile():
                 return compile_document(message)
+            case JudgeScript():
+                return judge(message)
             case _:
                 assert_never(message)
 
@@ -54,7 +72,16 @@ def compile_document(order: Compile) -> LiveApp:
     document = order.document
     reading = read(document.text, document.app, order.modules)
     flows = reading.flows if order.realm is Realm.WARM else tuple(map(_always_fresh, reading.flows))
-    return LiveApp(document, order.modules_hash, flows, reading.problems)
+    problems = reading.problems
+    if order.inspector is not None:
+        flows, issues = order.inspector.flows(flows, order.occasion)
+        problems = (*problems, *issues)
+    return LiveApp(document, order.modules_hash, flows, problems)
+
+
+def judge(order: JudgeScript) -> Verdict:
+    """What is said of a script."""
+    return order.inspector.script(order.text, order.place, order.occasion)
 
 
 def _always_fresh(flow: Flow) -> Flow:

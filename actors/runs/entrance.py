@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actors.catalogue.live import Triggers
 from actors.functions.caller import Caller, SessionView
 from actors.sessions import suspended
 from protocol.codec import dumps
@@ -90,12 +91,14 @@ def username(profile: Mapping[str, Any] | None) -> str:
     return name if isinstance(name, str) else ""
 
 
-def login_script(text: str, app: str, flow: str) -> Script:
+def login_script(triggers: Triggers, app: str, flow: str) -> Script:
     """`auth.js` as a script: its globals come as the payload, and it is called."""
+    text = triggers.auth
     if not text:
         raise NoLogin
     source = f"var {{profile, auth_flag, url_access}} = payload; next = payload.next; {text}\n;return auth();"
-    return build(Source(source, "async" if "await" in text else "body"), {}, Place(app, flow, AUTH_NODE, {}))
+    script = build(Source(source, "async" if "await" in text else "body"), {}, Place(app, flow, AUTH_NODE, {}))
+    return script if triggers.auth_blocked is None else replace(script, blocked=triggers.auth_blocked)
 
 
 def of_login(error: NflowError) -> NflowError:
@@ -124,8 +127,9 @@ def turned_away(result: ScriptResult) -> Answer | None:
     return Answer(answer.status, answer.content_type, answer.body, headers, file=answer.file)
 
 
-def log_flow(text: str, app: str) -> Flow:
+def log_flow(triggers: Triggers, app: str) -> Flow:
     """A flow of one node that calls the app's `log()` with the entry as its payload."""
+    text = triggers.log
     source = Source(f"{text}\n;return log(payload);", "async" if "await" in text else "body")
-    script = build(source, {}, Place(app, LOG_FLOW, LOG_FLOW, {}))
+    script = replace(build(source, {}, Place(app, LOG_FLOW, LOG_FLOW, {})), blocked=triggers.log_blocked)
     return Flow(app, LOG_FLOW, {LOG_FLOW: Node(LOG_FLOW, "js", LOG_FLOW, {"type": "js"}, {}, script)}, (), script.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from actors.catalogue.live import Triggers
 from actors.functions.caller import SessionView
 from actors.runs.entrance import AUTH_SESSION, LOG_FLOW, log_flow
 from actors.runs.walk import Suspend
@@ -78,7 +79,7 @@ def failure_line(error: NflowError, start: StartProcess) -> str:
     return f"{start.flow.name} failed: {told}"
 
 
-def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int) -> StartProcess:
+def log_start(triggers: Triggers, wid: str, start: StartProcess, reply: Reply, steps: int) -> StartProcess:
     """The run that calls the app's `log()` with what happened in this one. Nobody waits for it."""
     match reply:
         case Answer(status) | AnswerBegun(status):
@@ -97,6 +98,7 @@ def log_start(text: str, wid: str, start: StartProcess, reply: Reply, steps: int
     }
     way_in = Start(LOG_FLOW, "ANY", "", LOG_FLOW)
     return StartProcess(
-        wid, log_flow(text, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE, NOBODY,
+        wid, log_flow(triggers, start.flow.app), way_in, (), LOG_FLOW, start.request, dumps(entry), Durability.NONE,
+        NOBODY,
         parent=start.wid,
     )  # fmt: skip

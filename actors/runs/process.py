@@ -216,7 +216,7 @@ class ProcessActor(Actor[Any]):
     def _ask_login(self, payload: bytes) -> None:
         flow = self._start.flow
         try:
-            script = entrance.login_script(self._services.triggers(flow.app).auth, flow.app, flow.name)
+            script = entrance.login_script(self._services.triggers(flow.app), flow.app, flow.name)
         except NflowError as error:
             self._refuse(error)
         else:
@@ -334,9 +334,9 @@ class ProcessActor(Actor[Any]):
         self._client.end(reply, session, self._state.answer)
         if isinstance(reply, Failure) and (failed := failure_line(reply.error, self._start)):
             self._say(failure_level(reply.error), failed)
-        text = self._services.triggers(self._start.flow.app).log
-        if text and not self._start.alone:
-            self._begin(log_start(text, self._services.new_wid(), self._start, reply, self._state.steps), "log()")
+        triggers = self._services.triggers(self._start.flow.app)
+        if triggers.log and not self._start.alone:
+            self._begin(log_start(triggers, self._services.new_wid(), self._start, reply, self._state.steps), "log()")
         self.context.stop()
 
     def _fork(self, node: str, payload: bytes, budget: int) -> None:
