@@ -24,8 +24,6 @@ _TAG: Final = "administration"
 _APPS: Final = "/api/admin/workflows"
 _APP: Final = f"{_APPS}/{{id}}"
 _GUARDED: Final = (401, 403, 503)
-_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[\\w .~-]+$"}
-"""Of an app, as it is promised to be taken; others that are printable and hold no `/` are, too."""
 _SAME: Final = {"id": "$request.path.id"}
 _INSTALLED: Final = (
     Link("getWorkflow", _SAME),
@@ -60,7 +58,7 @@ class Administration:
             Route(
                 "PUT", _APP, "putWorkflow", "Install or replace an app; every error is told", self.put, _TAG, admin,
                 {200: ("Replaced and live", "Installed"), 201: ("New and live", "Installed")},
-                (400, 408, 413, *_GUARDED), body="Playbook", names={"id": _NAME}, links=_INSTALLED,
+                (400, 408, 413, *_GUARDED), body="Playbook", links=_INSTALLED,
             ),
             Route(
                 "DELETE", _APP, "deleteWorkflow", "Remove an app; its versions stay", self.delete, _TAG, admin,
