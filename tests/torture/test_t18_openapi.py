@@ -95,7 +95,9 @@ phases.coverage.enabled = {str(LONG).lower()}
 @pytest.fixture(scope="module")
 def server(launch: Launch) -> Server:
     book = playbook(
-        chain("/quick", "c.JSON(200, {name: c.QueryParam('name')})"), chain("/slow", SLOW), chain("/other/:id", "payload")
+        chain("/quick", "c.JSON(200, {name: c.QueryParam('name')})"),
+        chain("/slow", SLOW),
+        chain("/other/:id", "payload"),
     )
     return launch(book, CONFIG)
 
@@ -118,7 +120,7 @@ def runs_under_way(server: Server, most: int = 3) -> Iterator[None]:
         yield
     finally:
         over.set()
-        for wid in server.get("/debug/processes", {"X-Debug-Token": DEBUG}).json()["processes"]:
+        for wid in server.get("/debug/processes", headers={"X-Debug-Token": DEBUG}).json()["processes"]:
             server.ask(f"/debug/process/{wid}", "DELETE", headers={"X-Debug-Token": DEBUG})
 
 
