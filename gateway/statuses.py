@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from protocol.analysis import ScriptBlocked, issue_of
 from protocol.codec import go_json
 from protocol.errors import (
     AskError,
@@ -61,6 +62,10 @@ def error_answer(error: NflowError, node: Node | None, *, debug: bool) -> ErrorA
             return ErrorAnswer(408, go_json({"actor": _actor(node, debug), "message": str(error)}))
         case SandboxLost(own_fault=True):
             return ErrorAnswer(500, go_json({"actor": _actor(node, debug), "message": str(error)}))
+        case ScriptBlocked(findings=findings):
+            issues = [finding.issue() for finding in findings]
+            at = {"node": node.id} if node is not None else {}
+            return ErrorAnswer(500, go_json({"error": str(error), "issues": issues, **at}))
         case NodeError(kind=str(kind)):
             return ErrorAnswer(500, go_json({"error": str(error), "type": kind}))
         case NodeError():
@@ -98,7 +103,7 @@ def unavailable(why: str, retry_after: float) -> ErrorAnswer:
 
 def bad_input(error: BadDocument) -> ErrorAnswer:
     """400 with every problem and its path."""
-    problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+    problems = [{"path": each.path, "message": each.message, **issue_of(each)} for each in error.problems]
     return ErrorAnswer(400, go_json({"code": 400, "message": str(error), "problems": problems}))
 
 

@@ -47,10 +47,14 @@ class SecurityIssue(Problem):
     script: str = ""
     """`app/flow/node` of the script."""
     finding: Finding | None = None
+    blocks: bool = False
+    """Whether the script is not run for it."""
 
 
 class ScriptBlocked(Refusal):
     """The script is not run: the analysis found something of high severity in it."""
+
+    retried = False
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         """`findings`: those of high severity. The words are Go's."""

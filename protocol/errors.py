@@ -31,10 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class NflowError(Exception):
     """The runtime failed."""
+
+    retried: ClassVar[bool] = True
+    """Whether a node that asks for more attempts gets them after this."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
@@ -125,6 +129,8 @@ class Undecipherable(Refusal):
 
 class RunCancelled(Refusal):
     """The run was cancelled."""
+
+    retried = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from actors.library.library import Library
 from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
 from protocol.analysis import SecurityIssue
+from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
 from protocol.flows import InstallApp, Installed, LookAnew, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
@@ -77,6 +78,7 @@ class Flows(Actor[FlowsMessage]):
         library: Library | None = None,
         own: OwnLibrary | None = None,
         inspector: Inspector | None = None,
+        audit: Audit = unheard,
     ) -> None:
         """`documents`: app name → file, or a folder of them. `modules`: the built-in ones, name → source.
         `library`: nFlow's database, where one is configured; `own`: ours, where there is a store. `inspector` looks
@@ -90,6 +92,7 @@ class Flows(Actor[FlowsMessage]):
         self._known = KnownDocuments(modules)
         self._inspector = inspector
         self._triggers = JudgedTriggers(self._judge)
+        self._audit = audit
         self._bad: dict[str, LiveApp] = {}
         """App → the document that was refused in favour of the one served."""
         self._to_note: dict[str, AppDocument] = {}
@@ -258,12 +261,14 @@ class Flows(Actor[FlowsMessage]):
 
     def _tell(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
-            if isinstance(problem, SecurityIssue):
-                if self._inspector is not None and self._inspector.settings.log and (found := problem.finding):
-                    self._log.warning(
-                        warning_line(problem, found), script=problem.script, rule=found.type, severity=found.severity,
-                        line=found.line, column=found.column, path=problem.path,
-                    )  # fmt: skip
+            if isinstance(problem, SecurityIssue) and (found := problem.finding) is not None:
+                told: dict[str, str | int | float | bool]
+                told = {"rule": found.type, "severity": found.severity, "line": found.line, "column": found.column}
+                if problem.blocks:
+                    what = f"block script {problem.script}"
+                    self._audit(AuditEvent(AuditKind.SCRIPT, what, Outcome.REFUSED, details=told))
+                if self._inspector is not None and self._inspector.settings.log:
+                    self._log.warning(warning_line(problem, found), script=problem.script, path=problem.path, **told)
             else:
                 log = self._log.error if problem.fatal else self._log.warning
                 log("flow", path=problem.path, problem=problem.message)

@@ -301,7 +301,7 @@ def _done(state: WalkState, node: Node, event: NodeDone) -> tuple[WalkState, tup
 
 def _failed(state: WalkState, node: Node, event: NodeFailed) -> tuple[WalkState, tuple[Command, ...]]:
     retry = node.options.retry if node.options is not None else None
-    if retry is not None and state.attempt < retry.attempts and not isinstance(event.error, RunCancelled):
+    if retry is not None and state.attempt < retry.attempts and event.error.retried:
         return state._replace(attempt=state.attempt + 1), (Pause(retry.wait_after(state.attempt)),)
     ended = _step(state, node, "!error", state.payload)
     if state.durable:

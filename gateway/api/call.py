@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway import statuses
 from gateway.clients.origin import UNKNOWN, Origin
+from protocol.analysis import ScriptBlocked, issue_of
 from protocol.codec import dumps, go_json, loads
 from protocol.errors import (
     AskError,
@@ -131,6 +132,8 @@ def explained(error: NflowError, status: int) -> dict[str, Any]:
             told["problems"] = problems(error.problems)
         case AskError() if status >= 500:
             told["message"] = str(error) if status == 503 else "Internal Server Error"
+        case ScriptBlocked():
+            told["issues"] = [finding.issue() for finding in error.findings]
         case Refusal() | SandboxLost() | ApiError() | Overloaded() | Unavailable():
             pass
         case _:
@@ -141,6 +144,11 @@ def explained(error: NflowError, status: int) -> dict[str, Any]:
 def problems(found: Sequence[Problem]) -> list[dict[str, Any]]:
     """Problems as the API tells them."""
     return [
-        {"path": problem.path, "message": problem.message, "severity": "error" if problem.fatal else "warning"}
+        {
+            "path": problem.path,
+            "message": problem.message,
+            "severity": "error" if problem.fatal else "warning",
+            **issue_of(problem),
+        }
         for problem in found
     ]

@@ -39,11 +39,20 @@ SCHEMAS: Final[dict[str, Any]] = {
             "message": TEXT,
         },
         severity={"enum": ["error", "warning"]},
+        issue=ref("Issue"),
+    ),
+    "Issue": an_object(
+        {"type": {**TEXT, "description": "The rule that found something in a script."}},
+        severity={"enum": ["high", "medium", "low"]},
+        description=TEXT,
+        line=COUNT,
+        column=COUNT,
     ),
     "Error": an_object(
         {"code": {"type": "integer", "description": "The HTTP status."}, "message": TEXT},
         problems=a_list(ref("Problem")),
         node={**TEXT, "description": "Id of the node that failed."},
+        issues=a_list(ref("Issue")),
     ),
     "Refused": an_object(
         {"error": TEXT},

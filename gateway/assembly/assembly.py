@@ -32,6 +32,7 @@ from actors.sandbox.pool import PoolSettings
 from actors.templates.templates import Templates
 from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
+from gateway.assembly.analysis import make_inspector
 from gateway.assembly.data import Data, cookie_settings
 from gateway.assembly.encryption import EncryptionParts
 from gateway.assembly.limits import LimitParts
@@ -77,13 +78,14 @@ class Assembly:
         self.limits = LimitParts(settings)
         self.templates = Templates()
         self.modules = default_sources()
+        self.inspector = make_inspector(settings)
         store, server = settings.store, settings.server
         watched = FlowsSettings(settings.flows.reload_seconds, apps, data.triggers)
 
         def flows() -> Flows:
             return Flows(
                 catalogue, documents, server.realm, settings=watched, modules=self.modules, library=data.outside,
-                own=data.own,
+                own=data.own, inspector=self.inspector, audit=self.audit,
             )  # fmt: skip
 
         self.parts = Parts(

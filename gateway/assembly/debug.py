@@ -62,5 +62,6 @@ def make_debug_routes(settings: Settings, system: System, assembly: Assembly, wa
             version=VERSION,
             audit=assembly.audit,
             mask=mask.text,
+            blocked=assembly.inspector.ledger if assembly.inspector is not None else None,
         )
     )

@@ -100,6 +100,8 @@ class Watching:
             self._self, self.figures.families, house.families, self.kernel.families, around.families,
             machine.families, self.pulse.families, assembly.encryption.figures.families, *further,
         ]  # fmt: skip
+        if assembly.inspector is not None:
+            sources.append(assembly.inspector.families)
         if self.runs is not None:
             sources.append(self.runs.families)
         if self.tracing is not None:

@@ -15,6 +15,7 @@ from actors.guards.encryption import weakness
 from actors.guards.sanitizer import Sanitizer
 from actors.reach.redis_client import RedisDoor
 from actors.sandbox.pool import PoolFigures
+from gateway.assembly.analysis import inspector_settings
 from gateway.assembly.armour import make_armour, make_certificate
 from gateway.assembly.data import cookie_settings
 from gateway.assembly.encryption import EncryptionParts
@@ -48,6 +49,7 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "debug.allowed_ips", lambda: DebugAccess("", settings.debug.allowed_ips, lambda: 0.0, lambda *_: None)
     yield "security.encryption_key", lambda: EncryptionParts(settings)
     yield "rate_limit", lambda: (LimitParts(settings), client_rules(settings))
+    yield "security.rules", lambda: inspector_settings(settings)
     yield "security.log_patterns", lambda: Sanitizer(log_settings(settings).sanitizer)
     for path, driver, dsn in (
         ("database_nflow.dsn", settings.database_nflow.driver, settings.database_nflow.dsn),

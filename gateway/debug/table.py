@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.api.call import ApiAnswer, Call
 from gateway.api.schemas import COUNT, a_list, an_object
 from gateway.api.table import Route
@@ -17,8 +19,9 @@ from gateway.debug.supervision import Supervision
 class Blocked:
     """The family of what was refused."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, mask: Callable[[str], str]) -> None:
         self._ledger = ledger
+        self._mask = mask
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes."""
@@ -31,14 +34,14 @@ class Blocked:
         )  # fmt: skip
 
     async def list(self, call: Call) -> ApiAnswer:
-        """Rule, line and column of each finding; no sources."""
-        listed = list(self._ledger.listing())
+        """Rule, line and column of each finding, and the few words around the first, secrets masked."""
+        listed = [{**entry, "snippet": self._mask(str(entry["snippet"]))} for entry in self._ledger.listing()]
         return ApiAnswer.of({"total": len(listed), "scripts": listed})
 
 
 def debug_routes(parts: DebugParts) -> tuple[Route, ...]:
     """Every route below `/debug`."""
-    blocked = Blocked(parts.blocked).routes() if parts.blocked is not None else ()
+    blocked = Blocked(parts.blocked, parts.mask).routes() if parts.blocked is not None else ()
     return (
         *Information(parts).routes(),
         *FlowPages(parts).routes(),

@@ -19,10 +19,13 @@ from actors.guards.analysis.ledger import Ledger, Occasion, ScriptPlace
 from actors.guards.analysis.rules import RuleSet
 from protocol.analysis import Finding, SecurityIssue
 from protocol.errors import Problem, Refusal
-from protocol.flow import Flow, Node, Script
+from protocol.flow import Flow, Node
+from protocol.metrics import Family, counter
 
 MOST_KEPT: Final = 1_000
 """Texts whose findings are remembered."""
+MOST_TOLD: Final = 200
+"""Findings told of one document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,12 @@ class Inspector:
     def flows(self, flows: tuple[Flow, ...], occasion: Occasion = "load") -> tuple[tuple[Flow, ...], list[Problem]]:
         """The flows with their blocked scripts marked, and what is to be told. At a save, a block is an error."""
         problems: list[Problem] = []
-        return tuple(self._flow(flow, occasion, problems) for flow in flows), problems
+        looked = tuple(self._flow(flow, occasion, problems) for flow in flows)
+        if len(problems) > MOST_TOLD:
+            problems.sort(key=lambda problem: not problem.fatal)
+            more = Problem("document", f"and {len(problems) - MOST_TOLD} more findings", problems[MOST_TOLD].fatal)
+            problems[MOST_TOLD:] = [more]
+        return looked, problems
 
     def script(self, text: str, place: ScriptPlace, occasion: Occasion = "load") -> Verdict:
         """Judge one script."""
@@ -99,6 +107,21 @@ class Inspector:
         issues = tuple(_issue(place, each, blocks=each in high, occasion=occasion) for each in findings)
         return Verdict(issues, refuse)
 
+    def families(self) -> tuple[Family, ...]:
+        """The numbers, for the metrics page (nFlow manual)."""
+        figures = self.figures
+        levels = (("high",), ("medium",), ("low",))
+        found = (figures.high_severity_issues, figures.medium_severity_issues, figures.low_severity_issues)
+        return (
+            counter("nflow_security_scripts_analyzed", "Scripts looked through", figures.scripts_analyzed),
+            counter("nflow_security_scripts_blocked", "Scripts refused for a finding", figures.scripts_blocked),
+            counter("nflow_security_analysis_seconds", "Time spent looking", figures.analysis_time),
+            Family(
+                "nflow_security_issues", "counter", "Findings, by severity", ("severity",),
+                list(zip(levels, found, strict=True)),
+            ),
+        )  # fmt: skip
+
     def _flow(self, flow: Flow, occasion: Occasion, problems: list[Problem]) -> Flow:
         blocked: dict[str, Node] = {}
         for node in flow.nodes.values():
@@ -109,7 +132,7 @@ class Inspector:
             verdict = self.script(script.source, place, occasion)
             problems += verdict.issues
             if verdict.refuse is not None:
-                blocked[node.id] = replace(node, script=_marked(script, verdict))
+                blocked[node.id] = replace(node, script=replace(script, blocked=verdict.refuse))
         return replace(flow, nodes={**flow.nodes, **blocked}) if blocked else flow
 
     def _findings(self, digest: str, text: str) -> tuple[Finding, ...]:
@@ -136,19 +159,15 @@ class Inspector:
 
 def warning_line(issue: SecurityIssue, finding: Finding) -> str:
     """The log line about a finding, in nFlow's words."""
-    return (
-        f"Security issue in script {issue.script}: [{finding.severity}] {finding.description} at line {finding.line}"
-    )
-
-
-def _marked(script: Script, verdict: Verdict) -> Script:
-    return replace(script, blocked=verdict.refuse)
+    return f"Security issue in script {issue.script}: [{finding.severity}] {finding.description} at line {finding.line}"
 
 
 def _issue(place: ScriptPlace, finding: Finding, *, blocks: bool, occasion: Occasion) -> SecurityIssue:
-    words = f"{finding.type} ({finding.severity}) at line {finding.line}, column {finding.column}: {finding.description}"
+    words = (
+        f"{finding.type} ({finding.severity}) at line {finding.line}, column {finding.column}: {finding.description}"
+    )
     if blocks and occasion == "load":
         words += "; the script is blocked: it is not run"
     elif blocks:
         words += "; a script with a finding of high severity is refused (security.block_on_high_severity)"
-    return SecurityIssue(place.path, words, blocks and occasion == "save", place.name, finding)
+    return SecurityIssue(place.path, words, blocks and occasion == "save", place.name, finding, blocks)
