@@ -64,6 +64,19 @@ def descriptors(server: Server) -> int:
     return sum(1 for _ in Path(f"/proc/{server.process.pid}/fd").iterdir())
 
 
+def descriptors_at_rest(server: Server) -> int:
+    """The same, once the sandboxes of the beginning are there."""
+    seen = [-1, -2, -3]
+
+    def steady() -> bool:
+        seen.append(descriptors(server))
+        time.sleep(0.2)
+        return len(set(seen[-3:])) == 1
+
+    until(steady, 20)
+    return seen[-1]
+
+
 def resident_mb(server: Server, what: str = "VmRSS") -> float:
     """Memory of the server's own process; `what` may be VmHWM, the most it ever was."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()

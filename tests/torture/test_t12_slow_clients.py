@@ -13,7 +13,16 @@ from tests.acceptance.conftest import Launch
 from tests.acceptance.playbooks import chain, playbook
 from tests.acceptance.servers import Server, until
 from tests.servers.certificate import self_signed
-from tests.torture.clients import allow_descriptors, asked, at_rest, closed_after, connected, descriptors, percentile
+from tests.torture.clients import (
+    allow_descriptors,
+    asked,
+    at_rest,
+    closed_after,
+    connected,
+    descriptors,
+    descriptors_at_rest,
+    percentile,
+)
 from tests.torture.row import LONG, tell
 
 SLOW = 5_000 if LONG else 300
@@ -24,7 +33,7 @@ PAUSE = 10.0 if LONG else 0.5
 HEAD = b"GET /ok HTTP/1.1\r\nHost: h\r\nX-Slow: " + b"a" * 1000
 WAVES = 15 if LONG else 1
 FLOWS = playbook(chain("/ok", "c.JSON(200, {ok: true})"))
-CONFIG = f"[server]\nheader_seconds = {SECONDS}\nkeepalive_seconds = {SECONDS}\n[vm_pool]\npreload_size = 2\n"
+CONFIG = f"[server]\nheader_seconds = {SECONDS}\nkeepalive_seconds = {SECONDS}\n[vm_pool]\npreload_size = 2\nmax_size = 2\n"
 
 
 async def dripping(server: Server) -> float:
@@ -85,7 +94,7 @@ def test_slow_and_silent_clients_are_closed_and_keep_nobody_waiting(launch: Laun
     allow_descriptors(SLOW + 1_000)
     server = launch(FLOWS, CONFIG)
     assert server.get("/ok").status == 200
-    open_before, tasks_before = descriptors(server), server.metric("nflow_tasks")
+    open_before, tasks_before = descriptors_at_rest(server), server.metric("nflow_tasks")
     kept, took = asyncio.run(storm(server))
     assert max(kept) < SECONDS + SLACK
     assert min(kept) > SECONDS / 2, "nobody is closed before the deadline"
@@ -136,7 +145,7 @@ def test_tls_handshakes_that_do_not_end_are_closed(launch: Launch, tls: tuple[st
     server = launch(FLOWS, config, tls=believed)
     count = 1_000 if LONG else 60
     deadline = min(10.0, SECONDS)
-    open_before = descriptors(server)
+    open_before = descriptors_at_rest(server)
 
     async def dripping_hello() -> float:
         reader, writer = await connected(server)
