@@ -173,6 +173,7 @@ def _processes(system: System, parts: Parts) -> Processes:
             wall=parts.wall,
             new_wid=parts.new_wid,
             log=parts.log,
+            audit=parts.audit,
             journal=_known(system, "journal") if parts.store is not None else None,
             track=parts.tracker.track if parts.tracker is not None else None,
             functions=parts.functions,

@@ -207,8 +207,8 @@ class Runtime:
             wall=wall,
         )  # fmt: skip
         accounts = Accounts(bearers.name, self.assembly.cookie, data.session, time.monotonic)
-        clients = make_clients(settings, self.assembly.limits.limits, accounts)
-        desk = Desk(bearers, self._exchanges, self._debug_access)
+        clients = make_clients(settings, self.assembly.limits.limits, accounts, self.assembly.audit)
+        desk = Desk(bearers, self._exchanges, self._debug_access, self.assembly.audit)
         reception = self._reception = Reception(
             self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
             access=access_log() if settings.server.access_log else None,

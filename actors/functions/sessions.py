@@ -14,8 +14,10 @@ from typing import Any, Final
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions, SessionView
 from actors.sessions import suspended
+from protocol.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, CallRefused
+from protocol.process import Request
 
 FORM_MAP: Final = "nflow_form"
 PROFILE_MAP: Final = "auth_session"
@@ -27,6 +29,8 @@ _WHO: Final = frozenset(
     }
 )
 """Keys of a profile, in small letters, that say who it is and what he may do."""
+_NAMES: Final = ("username", "user", "login", "email", "name", "id", "sub")
+"""Keys of a profile that name its user, the first one that is there."""
 COMPLEX: Final = "<complex-value>"
 """What Go gives for a value that is no text, number or boolean."""
 
@@ -47,26 +51,41 @@ async def profile_of(session: SessionView) -> dict[str, Any] | None:
     return _profile(await session.read(PROFILE_MAP))
 
 
-async def log_in(session: SessionView, profile: Mapping[str, Any]) -> None:
-    """Make this the session's profile; with a new id for the session where nobody was logged in."""
+def login_event(profile: Mapping[str, Any] | None, request: Request, wid: str) -> AuditEvent:
+    """For the audit: somebody was logged in; None: logged out."""
+    name = next((str(profile[key]) for key in _NAMES if profile.get(key)), "") if profile is not None else ""
+    kind = AuditKind.LOGOUT if profile is None else AuditKind.LOGIN
+    return AuditEvent(kind, request.path, who=name, where=request.address, wid=wid)
+
+
+async def log_in(session: SessionView, profile: Mapping[str, Any]) -> bool:
+    """Make this the session's profile; with a new id for the session where nobody was logged in. Whether it is
+    somebody else's than before."""
     try:
         text = dumps(profile).decode()
     except ValueError as error:
         raise CallRefused(f"a profile cannot keep this: {error}", name="TypeError") from None
-    await _write(session, PROFILE_MAP, {PROFILE_KEY: text})
+    return await _write(session, PROFILE_MAP, {PROFILE_KEY: text})
 
 
-async def log_out(session: SessionView) -> None:
-    """Nobody is logged in any more. The forms waiting here go too: who logs in next may be somebody else."""
-    if await profile_of(session) is not None:
+async def log_out(session: SessionView) -> bool:
+    """Nobody is logged in any more. The forms waiting here go too: who logs in next may be somebody else. Whether
+    somebody was."""
+    known = await profile_of(session) is not None
+    if known:
         await session.delete(suspended.MAP)
         await session.delete(FORM_MAP)
         await session.rotate()
     await session.remove(PROFILE_MAP, (PROFILE_KEY,))
+    return known
 
 
 class SessionFunctions:
-    """The functions; they need nothing but their caller."""
+    """The functions."""
+
+    def __init__(self, audit: Audit = unheard) -> None:
+        """`audit` is told of logins and logouts."""
+        self._audit = audit
 
     def functions(self) -> Functions:
         """By name."""
@@ -87,7 +106,7 @@ class SessionFunctions:
     async def set_session(self, caller: Caller, arguments: list[Any]) -> None:
         """Keep one value."""
         given = Arguments("set_session(name, key, value)", arguments)
-        await _write(caller.session, _name(given), {given.text(1): given.value(2)})
+        await self._write(caller, _name(given), {given.text(1): given.value(2)})
 
     async def get_session(self, caller: Caller, arguments: list[Any]) -> str:
         """One value as text."""
@@ -101,13 +120,13 @@ class SessionFunctions:
     async def save_session(self, caller: Caller, arguments: list[Any]) -> None:
         """Merge values into one map."""
         given = Arguments("save_session(name, values)", arguments)
-        await _write(caller.session, _name(given), given.object(1))
+        await self._write(caller, _name(given), given.object(1))
 
     async def delete_session(self, caller: Caller, arguments: list[Any]) -> None:
         """Remove one map. That of the profile: log out."""
         name = _name(Arguments("delete_session(name)", arguments))
         if name == PROFILE_MAP:
-            await log_out(caller.session)
+            await self.delete_profile(caller, [])
         await caller.session.delete(name)
 
     async def open_session_form(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
@@ -120,7 +139,9 @@ class SessionFunctions:
 
     async def set_profile(self, caller: Caller, arguments: list[Any]) -> None:
         """Log in."""
-        await log_in(caller.session, Arguments("set_profile(profile)", arguments).object(0))
+        profile = Arguments("set_profile(profile)", arguments).object(0)
+        if await log_in(caller.session, profile):
+            self._audit(login_event(profile, caller.request, caller.wid))
 
     async def get_profile(self, caller: Caller, arguments: list[Any]) -> dict[str, Any]:
         """Who is logged in; an empty object for nobody, so `get_profile().name` is never an error (Go)."""
@@ -132,7 +153,13 @@ class SessionFunctions:
 
     async def delete_profile(self, caller: Caller, arguments: list[Any]) -> None:
         """Log out."""
-        await log_out(caller.session)
+        if await log_out(caller.session):
+            self._audit(login_event(None, caller.request, caller.wid))
+
+    async def _write(self, caller: Caller, name: str, values: Mapping[str, Any]) -> None:
+        if await _write(caller.session, name, values):
+            profile = await profile_of(caller.session)
+            self._audit(login_event(profile, caller.request, caller.wid))
 
 
 def _name(given: Arguments) -> str:
@@ -152,14 +179,18 @@ async def _read(caller: Caller, name: str) -> dict[str, Any]:
     return {**{key: value for key, value in fields if key != "break"}, **held}
 
 
-async def _write(session: SessionView, name: str, values: Mapping[str, Any]) -> None:
+async def _write(session: SessionView, name: str, values: Mapping[str, Any]) -> bool:
+    """Whether somebody else, or nobody, is logged in now."""
+    other = False
     if name == PROFILE_MAP and PROFILE_KEY in values:
         before, after = _profile(await session.read(name)), _profile(values)
         if before is None and after is not None:
+            other = True
             await session.rotate()
         elif before is not None and (after is None or _somebody_else(before, after)):
-            await log_out(session)
+            other = await log_out(session)
     await session.write(name, values)
+    return other
 
 
 def _somebody_else(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions
 from actors.library import cells
 from actors.library.library import Library, Token
+from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 _NOBODY: Final = "0" * 64
 
@@ -24,9 +25,10 @@ _NOBODY: Final = "0" * 64
 class Users:
     """The functions over one library."""
 
-    def __init__(self, library: Library, wall: Callable[[], float] = time.time) -> None:
-        """`wall` gives Unix seconds."""
+    def __init__(self, library: Library, wall: Callable[[], float] = time.time, audit: Audit = unheard) -> None:
+        """`wall` gives Unix seconds. `audit` is told of wrong passwords and tokens."""
         self._library = library
+        self._audit = audit
         self._wall = wall
 
     def functions(self) -> Functions:
@@ -46,7 +48,10 @@ class Users:
         digest = hashlib.new("sha512_256", password.encode("utf-8", "replace")).hexdigest()
         kept = user.password.lower() if user is not None else _NOBODY
         right = hmac.compare_digest(digest.encode(), kept.encode("utf-8", "replace"))
-        return right and user is not None and user.active
+        good = right and user is not None and user.active
+        if not good:
+            self._refused(AuditKind.LOGIN, "validate_user", name, caller)
+        return good
 
     async def get_user(self, caller: Caller, values: list[Any]) -> dict[str, Any] | None:
         """`get_user(user)`: `{id, username, rol, active}`, or null."""
@@ -65,6 +70,8 @@ class Users:
         found = False
         for token in await self._library.tokens(name):
             found |= self._is_carried(token, caller) and token.active and self._is_fresh(token)
+        if not found:
+            self._refused(AuditKind.TOKEN, f"validate_token {name}", "", caller)
         return found
 
     async def get_token(self, caller: Caller, values: list[Any]) -> list[dict[str, Any]]:
@@ -77,6 +84,9 @@ class Users:
             }
             for token in await self._library.tokens(Arguments("get_token(name)", values).text(0, ""))
         ]  # fmt: skip
+
+    def _refused(self, kind: AuditKind, what: str, who: str, caller: Caller) -> None:
+        self._audit(AuditEvent(kind, what, Outcome.REFUSED, who, caller.request.address, wid=caller.wid))
 
     def _is_carried(self, token: Token, caller: Caller) -> bool:
         wanted = f"{token.token_type} {token.token}".encode("utf-8", "replace")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import BadDocument, Problem
 
 Address = IPv4Address | IPv6Address
@@ -68,10 +69,14 @@ _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 class AddressGuard:
     """The judge of addresses, with the networks the operator allows (`security.allowed_addresses`)."""
 
-    __slots__ = ("_allowed",)
+    __slots__ = ("_allowed", "_audit")
 
-    def __init__(self, allowed: Sequence[str] = (), path: str = "security.allowed_addresses") -> None:
-        """`allowed`: addresses and networks such as `127.0.0.1` or `10.1.0.0/16`. Raises BadDocument naming `path`."""
+    def __init__(
+        self, allowed: Sequence[str] = (), path: str = "security.allowed_addresses", audit: Audit = unheard
+    ) -> None:
+        """`allowed`: addresses and networks such as `127.0.0.1` or `10.1.0.0/16`. `audit` is told of every refusal.
+        Raises BadDocument naming `path`."""
+        self._audit = audit
         networks: list[Network] = []
         problems = []
         for place, text in enumerate(allowed):
@@ -90,6 +95,12 @@ class AddressGuard:
 
     def refusal(self, address: str) -> str:
         """Why this address may not be reached; empty when it may. What is no address may not."""
+        why = self._refusal(address)
+        if why:
+            self._audit(AuditEvent(AuditKind.ADDRESS, why, Outcome.REFUSED))
+        return why
+
+    def _refusal(self, address: str) -> str:
         try:
             parsed = ip_address(address.partition("%")[0])
         except ValueError:

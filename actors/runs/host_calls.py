@@ -18,6 +18,7 @@ import structlog
 
 from actors.functions.caller import Caller, Functions
 from actors.runs.answer_stream import AnswerStream
+from protocol.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.codec import dumps, loads
 from protocol.errors import BadDocument, CallRefused, NflowError
 from protocol.sandbox import HostCall, HostReply
@@ -47,7 +48,7 @@ class _Due:
 class HostCalls:
     """The host calls of one script."""
 
-    __slots__ = ("_caller", "_door", "_functions", "_patience", "_seconds", "_stream", "_tasks", "_timing")
+    __slots__ = ("_audit", "_caller", "_door", "_functions", "_patience", "_seconds", "_stream", "_tasks", "_timing")
 
     def __init__(
         self,
@@ -58,8 +59,9 @@ class HostCalls:
         stream: AnswerStream,
         seconds: float,
         patience: Mapping[str, float] = MappingProxyType({}),
+        audit: Audit = unheard,
     ) -> None:
-        """`patience`: functions with a deadline of their own."""
+        """`patience`: functions with a deadline of their own. `audit` is told of runs that the script ends."""
         self._timing = timing
         self._door = door
         self._functions = functions
@@ -67,6 +69,7 @@ class HostCalls:
         self._stream = stream
         self._seconds = seconds
         self._patience = patience
+        self._audit = audit
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, call: HostCall) -> None:
@@ -82,7 +85,7 @@ class HostCalls:
             case "sleep", _:
                 _refuse(call, "TypeError", "sleep(ms) takes a number of milliseconds")
             case "wkill", [str(wid), *_]:
-                self._door.cancel(wid, "killed by a script")
+                self._kill(wid)
                 _answer(call, NULL)
             case "wkill", _:
                 _refuse(call, "TypeError", "wkill(wid) takes the id of a process")
@@ -121,6 +124,14 @@ class HostCalls:
         """End the calls under way."""
         for task in tuple(self._tasks):
             task.cancel()
+
+    def _kill(self, wid: str) -> None:
+        if self._door.cancel(wid, "killed by a script"):
+            caller = self._caller
+            who = f"script {caller.app}/{caller.flow}/{caller.node}"
+            self._audit(
+                AuditEvent(AuditKind.KILL, f"wkill {wid}", who=who, where=caller.request.address, wid=caller.wid)
+            )
 
     def _sleep(self, call: HostCall, seconds: float) -> None:
         if seconds > self._seconds:

@@ -154,7 +154,7 @@ class Performance:
             services = self._services
             self._calls = HostCalls(
                 self._context, self._door, services.functions, self._caller(), self._client.stream,
-                services.settings.host_call_seconds, services.settings.patience,
+                services.settings.host_call_seconds, services.settings.patience, services.audit,
             )  # fmt: skip
         self._calls.serve(call)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.functions.caller import Caller, SessionView
-from actors.functions.sessions import log_in, profile_of
+from actors.functions.sessions import log_in, login_event, profile_of
 from actors.kernel import Actor
 from actors.nodes.registry import NodeContext, Outcome
 from actors.nodes.script_request import EMPTY, script_request
@@ -205,8 +205,9 @@ class ProcessActor(Actor[Any]):
     async def _login(self, target: str) -> Verdict | bytes:
         if (authenticator := self._services.authenticator) is not None:
             verdict = await authenticator(self._caller())
-            if verdict.allowed and verdict.user is not None and verdict.user != await profile_of(self.session):
-                await log_in(self.session, verdict.user)
+            user = verdict.user if verdict.allowed else None
+            if user is not None and user != await profile_of(self.session) and await log_in(self.session, user):
+                self._services.audit(login_event(user, self._start.request, self._start.wid))
             self._records.username = entrance.username(verdict.user)
             return verdict
         profile = await profile_of(self.session)

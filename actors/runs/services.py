@@ -17,6 +17,7 @@ from actors.runs.figures import RunFigures
 from actors.runs.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
 from actors.tracing import Tracing
+from protocol.auditing import Audit, unheard
 from protocol.flow import Flow
 from protocol.process import StartProcess
 from protocol.refs import Recipient, Ref
@@ -92,7 +93,7 @@ class Services:
     """Unix time in seconds."""
     new_wid: Callable[[], str]
     log: Callable[[StartProcess, str, str, str, str], None]
-    """Takes (process id, node id, level, text) of each console line."""
+    """Takes the run, node id, level, text and trace id of each console line."""
     journal: Recipient[Any] | None = None
     track: Callable[[TrackerRow], None] | None = None
     numbers: Numbers = field(default_factory=Numbers)
@@ -113,6 +114,8 @@ class Services:
     """Where runs count; None: nowhere."""
     tracing: Tracing | None = None
     """Who traces runs; None: nobody."""
+    audit: Audit = unheard
+    """Told of security events."""
 
 
 class Door(Protocol):

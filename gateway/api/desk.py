@@ -8,7 +8,8 @@ know none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -22,9 +23,19 @@ from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
 from gateway.translate import parse_query
 from gateway.visit import Visit
+from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import BadDocument, NflowError, Problem
 
 _NO_STORE: Final = ("Cache-Control", "no-store")
+AUDITED: Final[Mapping[str, AuditKind]] = MappingProxyType(
+    {
+        "putWorkflow": AuditKind.FLOW,
+        "deleteWorkflow": AuditKind.FLOW,
+        "rollBackWorkflow": AuditKind.FLOW,
+        "killProcess": AuditKind.KILL,
+    }
+)
+"""Names of routes by which an operator changes what is served. Debug endpoints tell for themselves."""
 
 
 class DebugDoor(Protocol):
@@ -38,11 +49,14 @@ class DebugDoor(Protocol):
 class Desk:
     """The API's way in and out."""
 
-    def __init__(self, bearers: Bearers, exchanges: Exchanges, debug: DebugDoor | None = None) -> None:
-        """`debug` None: no debug endpoint is served."""
+    def __init__(
+        self, bearers: Bearers, exchanges: Exchanges, debug: DebugDoor | None = None, audit: Audit = unheard
+    ) -> None:
+        """`debug` None: no debug endpoint is served. `audit` is told of refused tokens and of what operators change."""
         self._bearers = bearers
         self._exchanges = exchanges
         self._debug = debug
+        self._audit = audit
         self._log = structlog.get_logger("api")
 
     async def answer(
@@ -58,7 +72,7 @@ class Desk:
         visit.workflow = route.workflow
         try:
             call = await self._call(request, route, found.variables, raw_path, query_string, visit)
-            answer = await route.handler(call)
+            answer = await (route.handler(call) if route.name not in AUDITED else self._audited(route, call, visit))
         except BadBodyError as bad:
             answer = _plain(bad.answer)
         except NflowError as error:
@@ -73,13 +87,31 @@ class Desk:
             answer = answer._replace(body=await encryption.body(answer.content_type, answer.body))
         return answer if isinstance(answer, web.StreamResponse) else _response(answer)
 
+    async def _audited(self, route: Route, call: Call, visit: Visit) -> Any:
+        outcome = Outcome.FAILED
+        try:
+            answer = await route.handler(call)
+            outcome = Outcome.DONE
+            return answer
+        finally:
+            self._tell(AUDITED[route.name], f"{route.method} {call.path}", outcome, visit, call.token.name)
+
+    def _tell(self, kind: AuditKind, what: str, outcome: Outcome, visit: Visit, who: str = "") -> None:
+        self._audit(AuditEvent(kind, what, outcome, who, visit.client, visit.id))
+
     async def _call(
         self, request: Incoming, route: Route, variables: Mapping[str, str], raw_path: str, query_string: str,
         visit: Visit,
     ) -> Call:  # fmt: skip
         shown = NOBODY_SHOWN
         if route.auth is not Auth.DEBUG:
-            shown = await self._bearers.check(route.auth, request.headers.get("Authorization", ""))
+            authorization = request.headers.get("Authorization", "")
+            try:
+                shown = await self._bearers.check(route.auth, authorization)
+            except ApiError:
+                if authorization:
+                    self._tell(AuditKind.TOKEN, f"{route.method} {route.path}", Outcome.REFUSED, visit)
+                raise
         elif self._debug is not None:
             self._debug.check(request.headers, query_string, peer(request), f"{route.method} {route.path}")
         else:

@@ -71,9 +71,9 @@ class Assembly:
         self.watching = watching = watching or Watching(settings)
         admission.tracing = watching.tracing
         self.plugins = plugins = make_plugins(settings, given)
-        self.reach = Reach(reach_settings(settings))
+        self.reach = Reach(reach_settings(settings, self.audit))
         self.encryption = EncryptionParts(settings)
-        self.data = data = Data(settings, self.reach.redis, self.encryption)
+        self.data = data = Data(settings, self.reach.redis, self.encryption, self.audit)
         self.cookie = SessionCookie(cookie_settings(settings), time.time)
         self.limits = LimitParts(settings)
         self.templates = Templates()

@@ -46,6 +46,7 @@ from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tree import PATIENT
 from gateway.assembly.encryption import EncryptionParts
+from protocol.auditing import Audit, unheard
 from protocol.errors import BadDocument, NodeError, Problem
 from protocol.settings import Settings
 
@@ -55,7 +56,9 @@ DAY_SECONDS = 86_400
 class Data:
     """The stores of one runtime."""
 
-    def __init__(self, settings: Settings, redis: RedisDoor, encryption: EncryptionParts) -> None:
+    def __init__(
+        self, settings: Settings, redis: RedisDoor, encryption: EncryptionParts, audit: Audit = unheard
+    ) -> None:
         store, keys = settings.store, encryption.keys
         self.slow = slow = _slow(settings)
         self.store = SqliteStore(SqliteSettings(store.path, store.synchronous, keys=keys), slow=slow)
@@ -89,8 +92,8 @@ class Data:
             ChildSpec("sessions", lambda: SessionKeeper(self.sessions), shutdown_seconds=10.0, backoff=PATIENT),
         )
         self.functions = {
-            **SessionFunctions().functions(),
-            **Users(self.library).functions(),
+            **SessionFunctions(audit).functions(),
+            **Users(self.library, audit=audit).functions(),
             **self.templates.functions(),
             **DatabaseFunctions(self.scripts, self._max_rows).functions(),
             **self._files.functions(),

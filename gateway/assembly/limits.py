@@ -20,6 +20,7 @@ from gateway.clients.clients import Clients
 from gateway.clients.exclusions import Exclusions
 from gateway.clients.limiter import Limiter, LimiterSettings
 from gateway.clients.origin import Proxies
+from protocol.auditing import Audit, unheard
 from protocol.errors import BadDocument, Problem
 from protocol.limits import Quota
 from protocol.metrics import Families
@@ -60,13 +61,15 @@ class LimitParts:
         self.families = (limits.figures.families,)
 
 
-def make_clients(settings: Settings, limits: Limits | None, accounts: Accounts) -> Clients:
+def make_clients(
+    settings: Settings, limits: Limits | None, accounts: Accounts, audit: Audit = unheard
+) -> Clients:
     """Who is recognised, and how he is limited."""
     proxies, told, exclusions = client_rules(settings)
     if limits is None:
         return Clients(proxies, None)
     counted = accounts if settings.rate_limit.per_account else None
-    return Clients(proxies, Limiter(limits, told, exclusions, counted, time.time))
+    return Clients(proxies, Limiter(limits, told, exclusions, counted, time.time, audit))
 
 
 def client_rules(settings: Settings) -> tuple[Proxies, LimiterSettings, Exclusions]:

@@ -12,12 +12,13 @@ from actors.reach.http_client import HttpSettings
 from actors.reach.mailer import MailServer, MailSettings
 from actors.reach.reach import ReachSettings
 from actors.reach.redis_client import RedisSettings
+from protocol.auditing import Audit, unheard
 from protocol.settings import Settings
 
 
-def reach_settings(settings: Settings) -> ReachSettings:
+def reach_settings(settings: Settings, audit: Audit = unheard) -> ReachSettings:
     """The settings of each way."""
-    guard = AddressGuard(settings.security.allowed_addresses)
+    guard = AddressGuard(settings.security.allowed_addresses, audit=audit)
     enabled = settings.vm_pool.enable_network
     out, ai, twilio = settings.outgoing, settings.ai, settings.twilio
     return ReachSettings(

@@ -18,6 +18,7 @@ from gateway.clients.exclusions import Exclusions
 from gateway.clients.networks import neighbourhood
 from gateway.statuses import ErrorAnswer
 from gateway.visit import Visit
+from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.codec import go_json
 from protocol.errors import Refusal
 from protocol.limits import Taken
@@ -35,7 +36,7 @@ class LimiterSettings:
 class Limiter:
     """The limits, as HTTP sees them."""
 
-    __slots__ = ("_accounts", "_exclusions", "_figures", "_limits", "_settings", "_wall")
+    __slots__ = ("_accounts", "_audit", "_exclusions", "_figures", "_limits", "_settings", "_wall")
 
     def __init__(
         self,
@@ -44,14 +45,16 @@ class Limiter:
         exclusions: Exclusions,
         accounts: Accounts | None,
         wall: Callable[[], float],
+        audit: Audit = unheard,
     ) -> None:
-        """`accounts` None: only addresses are counted. `wall`: Unix seconds."""
+        """`accounts` None: only addresses are counted. `wall`: Unix seconds. `audit` is told of who is refused."""
         self._limits = limits
         self._figures = limits.figures
         self._settings = settings
         self._exclusions = exclusions
         self._accounts = accounts
         self._wall = wall
+        self._audit = audit
 
     def obey(self, settings: LimiterSettings, exclusions: Exclusions) -> None:
         """Other words and exclusions, from the next request on."""
@@ -90,6 +93,7 @@ class Limiter:
             figures.allowed += 1
             return None
         figures.denied += 1
+        self._audit(AuditEvent(AuditKind.LIMIT, "rate limit", Outcome.REFUSED, key, visit.client, visit.id))
         return self._too_many(taken)
 
     async def _whose(self, accounts: Accounts, request: Any, address: str) -> str:
