@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gateway.configuration.source import Source
     from gateway.runtime import Runtime
     from protocol.errors import Problem
-    from protocol.flow import Flow
     from protocol.settings import Settings
 
 app = typer.Typer(
@@ -145,31 +144,18 @@ async def _serve(
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="Playbook files, or folders of them.")],
+    config: Config = None,
 ) -> None:
-    """Say everything that is wrong with playbook files. Exit code 1 when a flow would be refused."""
+    """Say everything that is wrong with playbook files and their scripts. Exit code 1 when something would not run."""
     refuse_intruders()
     from actors.modules.defaults import default_sources
-    from protocol.formats import read
-    from protocol.routing import RouteTable
+    from gateway.checking import check_files
 
-    bad, modules = False, default_sources()
-    flows: list[Flow] = []
-    for file in _playbooks(files):
-        try:
-            document = file.read_bytes()
-        except OSError as error:
-            typer.echo(f"{file}: cannot be read: {error.strerror}", err=True)
-            bad = True
-            continue
-        reading = read(document, file.stem, modules)
-        flows.extend(reading.flows)
-        for problem in reading.problems:
-            typer.echo(f"{file}: {'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
-        bad = bad or bool(reading.errors)
-    for conflict in RouteTable.build(flows).conflicts:
-        typer.echo(f"{'error' if conflict.fatal else 'warning'}: {conflict.path}: {conflict.message}")
-    typer.echo(f"{_counted(len(flows))} can be served")
-    raise typer.Exit(1 if bad else 0)
+    checked = check_files(_playbooks(files), _settings(config), default_sources())
+    for line in checked.lines():
+        typer.echo(line)
+    typer.echo(f"{_counted(len(checked.flows))} can be served")
+    raise typer.Exit(1 if checked.bad else 0)
 
 
 @app.command("import")
@@ -203,7 +189,8 @@ def import_(
         raise typer.Exit(1) from None
     typer.echo(report.table())
     for name, problem in report.problems:
-        typer.echo(f"app {name}: {'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
+        where = f"app {name}: " if name else ""
+        typer.echo(f"{where}{'error' if problem.fatal else 'warning'}: {problem.path}: {problem.message}")
     if dry_run:
         typer.echo("nothing was written (--dry-run)")
     raise typer.Exit(1 if report.bad else 0)

@@ -20,6 +20,7 @@ from actors.library.sql_library import SqlLibrary
 from actors.library.transfer import Report, Transfer
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
+from gateway.assembly.analysis import make_inspector
 from protocol.errors import BadDocument, Problem, Unavailable
 from protocol.settings import Settings
 
@@ -45,7 +46,8 @@ async def import_into_store(settings: Settings, order: Order, modules: Mapping[s
     head = _head(path)
     document = head is not None and head != _SQLITE
     async with _own(settings, dry_run=order.dry_run) as own:
-        transfer = Transfer(own, replace=order.replace, dry_run=order.dry_run)
+        inspector = make_inspector(settings)
+        transfer = Transfer(own, replace=order.replace, dry_run=order.dry_run, inspector=inspector)
         if document:
             return await transfer.playbook(_playbook(path, order.app), modules)
         if order.app:

@@ -1,7 +1,8 @@
 """Copies what an nFlow database, or one playbook, holds into our own library: `nflow import`.
 
 Invariants: what is there already is left as it is unless it is to be replaced, so an import may be run again; a dry run
-writes nothing; a playbook none of whose flows can be served is reported and not copied. Talks to two libraries.
+writes nothing; a playbook none of whose flows can be served, or with a script that the analysis blocks, is reported and
+not copied. Talks to two libraries.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.library.library import App
+from actors.guards.analysis.inspector import Inspector
+from actors.guards.analysis.ledger import ScriptPlace
+from actors.library.library import App, Module
 from actors.library.own_library import OwnLibrary
 from actors.library.sql_library import SqlLibrary
 from actors.library.versions import VersionSource
 from protocol.errors import Problem
+from protocol.flow import Flow
 from protocol.formats import read
 
 
@@ -35,7 +39,7 @@ class Report:
 
     tallies: list[Tally] = field(default_factory=list)
     problems: list[tuple[str, Problem]] = field(default_factory=list)
-    """App and what is wrong with it."""
+    """App and what is wrong with it; no app: of modules."""
 
     @property
     def bad(self) -> bool:
@@ -52,8 +56,17 @@ class Report:
 class Transfer:
     """One import into `own`; None: into a library that is still empty (a dry run)."""
 
-    def __init__(self, own: OwnLibrary | None, *, replace: bool = False, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        own: OwnLibrary | None,
+        *,
+        replace: bool = False,
+        dry_run: bool = False,
+        inspector: Inspector | None = None,
+    ) -> None:
+        """`inspector` looks through the scripts; an app or module it blocks is reported and not copied."""
         self._own = own
+        self._inspector = inspector
         self._replace = replace
         self._writes = not dry_run and own is not None
         self.report = Report()
@@ -69,7 +82,9 @@ class Transfer:
         found = await source.modules()
         await self._apps(await source.apps(), {**modules, **{module.name: module.code for module in found}})
         there = {module.name for module in await own.modules()} if own is not None else set()
-        await self._rows("modules", [(m.name, m) for m in found], there, lambda to, row: to.put_module(row))
+        sound = [(module.name, module) for module in found if self._sound(module)]
+        refused = len(found) - len(sound)
+        await self._rows("modules", sound, there, lambda to, row: to.put_module(row), refused)
         there = {template.name for template in await own.templates()} if own is not None else set()
         templates = [(template.name, template) for template in await source.templates()]
         await self._rows("templates", templates, there, lambda to, row: to.put_template(row))
@@ -91,8 +106,9 @@ class Transfer:
         there = {app.name: app for app in await self._own.apps()} if self._own is not None else {}
         for app in apps:
             reading = read(app.document, app.name, modules)
-            self.report.problems += [(app.name, problem) for problem in reading.problems]
-            if reading.errors and not reading.flows:
+            issues = self._issues(app, reading.flows)
+            self.report.problems += [(app.name, problem) for problem in (*reading.problems, *issues)]
+            if any(issue.fatal for issue in issues) or (reading.errors and not reading.flows):
                 tally.refused += 1
             elif app.name in there and not self._replace:
                 tally.kept += 1
@@ -101,15 +117,34 @@ class Transfer:
                 if self._writes and self._own is not None:
                     await self._own.install(app.name, app.document, VersionSource.IMPORT, app.default_js)
 
+    def _issues(self, app: App, flows: tuple[Flow, ...]) -> list[Problem]:
+        """What the analysis says of an app's scripts."""
+        if self._inspector is None:
+            return []
+        _, issues = self._inspector.flows(flows, "save")
+        if app.default_js:
+            place = ScriptPlace(app.name, "", "", "default_js")
+            issues += self._inspector.script(app.default_js, place, "save").issues
+        return issues
+
+    def _sound(self, module: Module) -> bool:
+        """Whether a module may be copied; what is said of it is noted."""
+        if self._inspector is None:
+            return True
+        verdict = self._inspector.script(module.code, ScriptPlace("", "", "", f"modules.{module.name}"), "save")
+        self.report.problems += [("", issue) for issue in verdict.issues]
+        return verdict.refuse is None
+
     async def _rows(
         self,
         kind: str,
         rows: list[tuple[Any, Any]],
         there: set[Any],
         put: Callable[[OwnLibrary, Any], Awaitable[None]],
+        refused: int = 0,
     ) -> None:
         """`rows`: (what tells it apart, row)."""
-        tally = Tally(kind)
+        tally = Tally(kind, refused=refused)
         self.report.tallies.append(tally)
         for key, row in dict(rows).items():
             if key in there and not self._replace:
