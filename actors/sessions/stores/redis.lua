@@ -33,7 +33,9 @@ local beginnings, removed, pairs_ = list(), list(), list()
 -- Sizes as they would be in one JSON text, where the name of a map stands once.
 local function measure(field, value)
   local name = string.match(field, '^%d+') or '0'
-  return #field - #name - tonumber(name) + #value + 4
+  local sealed = string.match(value, '^nf1:[^:]*:')
+  local size = sealed and #value - #sealed - 28 or #value -- an encrypted value: without head, nonce and tag
+  return #field - #name - tonumber(name) + size + 4
 end
 local sizes, size, gone = {}, 0, {}
 local state = redis.call('HGETALL', KEYS[1])

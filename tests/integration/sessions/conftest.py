@@ -11,6 +11,7 @@ import pytest
 
 from actors.databases.connection import DatabaseOptions, make_database
 from actors.databases.database import Database
+from actors.guards.encryption import NO_KEYS, Keyring
 from actors.reach.redis_client import RedisDoor, RedisSettings
 from actors.sessions.stores.memory import MemoryCaps, MemorySessions
 from actors.sessions.stores.postgres import PostgresSessions
@@ -46,7 +47,7 @@ class Bench:
             await passing
 
 
-@pytest.fixture(params=["memory", "redis", "postgres", "pgbouncer"])
+@pytest.fixture(params=["memory", "redis", "postgres", "pgbouncer", "redis encrypted", "postgres encrypted"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "memory":
         now = [1_000.0]
@@ -58,17 +59,19 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         yield Bench(store, store, jump)
         return
     # The servers are never emptied: ids are not used twice.
-    if request.param == "redis":
+    kind, _, encrypted = request.param.partition(" ")
+    keys = Keyring("the key of these tests", "k1") if encrypted else NO_KEYS
+    if kind == "redis":
         doors = [redis_door(request.getfixturevalue("redis_server")) for _ in range(2)]
         for door in doors:
             await door.open()
-        here, there = (RedisSessions(door, LIFETIME_SECONDS, MAX_KB) for door in doors)
+        here, there = (RedisSessions(door, LIFETIME_SECONDS, MAX_KB, keys=keys) for door in doors)
         yield Bench(here, there, asyncio.sleep)
         for door in doors:
             await door.close()
         return
-    server = request.getfixturevalue(f"{request.param}_server")
-    stores = [PostgresSessions(database(server), LIFETIME_SECONDS, MAX_KB) for _ in range(2)]
+    server = request.getfixturevalue(f"{kind}_server")
+    stores = [PostgresSessions(database(server), LIFETIME_SECONDS, MAX_KB, keys) for _ in range(2)]
     for store in stores:
         await store.open()
     yield Bench(*stores, asyncio.sleep)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors.guards.encryption import NO_KEYS, Keyring
 from actors.kernel import ChildSpec, Supervisor, System
 from actors.stores.memory import MemoryStore
 from actors.stores.sqlite import SqliteSettings
@@ -30,10 +31,13 @@ ROW = TrackerRow(
 )  # fmt: skip
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "encrypted"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    keys = Keyring("the key of these tests", "k1") if request.param == "encrypted" else NO_KEYS
     made: Store = (
-        MemoryStore() if request.param == "memory" else SqliteStore(SqliteSettings(str(tmp_path / "s.sqlite")))
+        MemoryStore()
+        if request.param == "memory"
+        else SqliteStore(SqliteSettings(str(tmp_path / "s.sqlite"), keys=keys))
     )
     await made.open()
     system = System()
