@@ -265,7 +265,7 @@ class Exchanges:
     async def _read(self, request: Incoming, decoder: decoding.Decoder | None, limit: int) -> bytes:
         """Bytes as they come, each of them reserved. Raises BadBodyError, Overloaded, MalformedError."""
         content, visit = request.content, request.visit
-        parts: list[bytes] = []
+        body: bytes | bytearray = b""
         size = 0
         while chunk := await content.readany():
             if decoder is not None:
@@ -275,10 +275,15 @@ class Exchanges:
                 raise BadBodyError(_too_large(limit))
             if visit is not None and size > visit.held:
                 self._inflight.reserve(visit, size)
-            parts.append(chunk)
+            if not body:
+                body = chunk
+            elif isinstance(body, bytearray):
+                body += chunk
+            else:  # pieces kept until the end would hold the memory twice
+                body = bytearray(body) + chunk
         if decoder is not None:
             decoder.end()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return bytes(body)
 
     def _response(self, reply: Answer | Failure, start: StartProcess, session: str, scheme: str) -> web.Response:
         if isinstance(reply, Failure):
