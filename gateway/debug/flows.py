@@ -120,11 +120,11 @@ class FlowPages:
         return ApiAnswer.of({"message": "All cache invalidated"})
 
     async def invalidate_one(self, call: Call) -> ApiAnswer:
-        """Everything too: sources are read whole. But for the name of a flow or app that is there."""
+        """Everything too: sources are read whole. But for the name of a flow or app that is there then."""
         name = call.variables["flow"]
+        await self._anew(call, f"invalidate cache {name}")
         if name not in self._parts.catalogue.live:
             self._found(call)
-        await self._anew(call, f"invalidate cache {name}")
         return ApiAnswer.of({"message": "Cache invalidated", "flow": name})
 
     async def urls(self, call: Call) -> ApiAnswer:
