@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands import configuration
+from gateway.commands import audit, configuration
 from gateway.commands.keygen import keygen
 from gateway.commands.terminal import (
     Config,
@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 
 app.add_typer(configuration.app, name="config")
+app.add_typer(audit.app, name="audit")
 app.command()(keygen)
 
 MOST_SHOWN = 20
@@ -123,7 +124,7 @@ async def _serve(
         complain(str(error))
         return 2 if isinstance(error, BadDocument) else 1
     logs.follow(runtime.live, verbose=verbose)
-    loop.add_signal_handler(signal.SIGHUP, reload, source, runtime.live)
+    loop.add_signal_handler(signal.SIGHUP, reload, source, runtime.live, runtime.assembly.audit)
     try:
         await runtime.start()
     except (NflowError, OSError, RuntimeError) as error:
@@ -187,6 +188,8 @@ def import_(
     except (NflowError, OSError) as error:
         typer.echo(f"nflow: {getattr(error, 'whole', error)}", err=True)
         raise typer.Exit(1) from None
+    if not dry_run:
+        _record_import(settings, source, good=not report.bad)
     typer.echo(report.table())
     for name, problem in report.problems:
         where = f"app {name}: " if name else ""
@@ -270,6 +273,17 @@ def _settings(config: Path | None) -> Settings:
         refuse(str(error))
     _warn(warnings)
     return settings
+
+
+def _record_import(settings: Settings, source: str, *, good: bool) -> None:
+    """For the audit. That it cannot be written is said, and undoes nothing."""
+    from gateway.assembly.audit import record_command
+    from protocol.auditing import AuditKind, Outcome
+
+    try:
+        record_command(settings, AuditKind.FLOW, f"import {source}", Outcome.DONE if good else Outcome.FAILED)
+    except OSError as error:
+        complain(f"the audit cannot be written: {error.strerror}")
 
 
 def _log_as(settings: Settings, verbose: bool) -> None:

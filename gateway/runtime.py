@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,7 @@ from gateway.exchange import Exchanges, ServerSettings
 from gateway.logs import access_log
 from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
+from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
 from protocol.settings import Settings
 
@@ -136,13 +138,24 @@ class Runtime:
         # What is here now stays for good: collections need not walk it again.
         gc.collect()
         gc.freeze()
+        self._log.info("Started nFlow Runtime", **self._told())
 
     async def stop(self) -> None:
         """Drain and stop: accepted requests are answered, rows are flushed, sandboxes end."""
+        self._log.info("Stopping nFlow Runtime", runs=len(self.admission.active))
         drain = self._settings.server.drain_seconds
         await self.system.stop(2 * drain + 15.0)
         if self._parts.store is not None:
             await self._parts.store.close()
+        self._log.info("Stopped nFlow Runtime")
+
+    def _told(self) -> dict[str, Any]:
+        """What the log says of a start."""
+        settings, catalogue = self._settings, self.catalogue
+        return {
+            "version": VERSION, "url": self.url if self._served.listen else "", "profile": settings.server.profile or "none",
+            "apps": len(catalogue.live), "flows": len(catalogue.flows), "pid": os.getpid(),
+        }  # fmt: skip
 
     def attach(self, app: web.Application, prefix: str = "") -> None:
         """Let an aiohttp application serve the runtime below `prefix`, and start and stop it with itself.

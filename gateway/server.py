@@ -104,6 +104,7 @@ class Gateway(Actor[None]):
         server, connections = self._server, self._connections
         self._server = self._connections = None
         self._reception.closing = True
+        self._log.info("drain begun", answers_due=len(self._exchanges.waiting), bodies_due=self._exchanges.arriving)
         until = self._admission.drain_until = self.context.now() + self._settings.drain_seconds
         if server is not None:
             server.close()
@@ -113,6 +114,7 @@ class Gateway(Actor[None]):
         if connections is not None:
             connections.pre_shutdown()
         await self._quiet(lambda: not self._exchanges.waiting, until)
+        self._log.info("drain over", not_answered=len(self._exchanges.waiting))
         for slot in self._exchanges.waiting:
             slot.tell(Failure(Unavailable("the server is stopping, and the run took too long to wait for")))
         if connections is not None:

@@ -7,6 +7,7 @@ The same words cross the socket to the confined child as frames: see `actors/san
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -153,6 +154,8 @@ class SandboxReady:
     """Told to the pool: this incarnation of a sandbox is confined and idle."""
 
     sandbox: Ref[Any]
+    confined: Mapping[str, Any] | None = None
+    """What is in force: `seccomp`, `landlock`, `uid` (`actors/sandbox/confine.py`); None: it is no process."""
 
 
 class SandboxFree(NamedTuple):

@@ -98,6 +98,8 @@ class Flows(Actor[FlowsMessage]):
         self._to_note: dict[str, AppDocument] = {}
         """App → what went live and is not yet among the versions."""
         self._reader: AnyRef | None = None
+        self._begun = False
+        """What was there at the start is in place; what comes now is news."""
         self._log = structlog.get_logger("flows")
 
     async def started(self) -> None:
@@ -110,6 +112,7 @@ class Flows(Actor[FlowsMessage]):
             self._first_look(self._own, None, outside=False),
         )
         await self._assemble()
+        self._begun = True
         watched = self._settings.reload_seconds > 0
         if watched or self._own is not None:
             self._reader = self.context.spawn(ChildSpec("reader", lambda: Reader(self._files), backoff=Backoff()))
@@ -220,11 +223,17 @@ class Flows(Actor[FlowsMessage]):
             if was is None or was.document.hash != served.document.hash:
                 if was is not None:
                     self._log.info("app changed", app=app, place=served.document.place, flows=len(served.flows))
+                    told = {"hash": served.document.hash, "source": served.document.source.value}
+                    self._audit(AuditEvent(AuditKind.FLOW, f"app {app} changed", details=told))
+                elif self._begun:
+                    self._log.info("app new", app=app, place=served.document.place, flows=len(served.flows))
+                    self._audit(AuditEvent(AuditKind.FLOW, f"app {app} new", details={"hash": served.document.hash}))
                 if served.document.source.outside and served.flows:
                     self._to_note[app] = served.document
         for app in set(before) - set(live):
             self._bad.pop(app, None)
             self._log.info("app gone", app=app)
+            self._audit(AuditEvent(AuditKind.FLOW, f"app {app} gone"))
         await self._note()
 
     async def _history(self, app: str) -> tuple[Version, ...]:

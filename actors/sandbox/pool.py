@@ -9,9 +9,11 @@ to sandboxes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from actors.kernel import Actor, ChildSpec, Intensity
 from actors.sandbox.breaker import Breakers
@@ -52,10 +54,12 @@ class PoolSettings:
 class PoolFigures:
     """Running numbers that outlive the pool's incarnations; metrics read them at scrape."""
 
-    __slots__ = ("breakers", "created", "delay", "faults", "lost", "pace", "read")
+    __slots__ = ("breakers", "confined", "created", "delay", "faults", "lost", "pace", "read")
 
     def __init__(self) -> None:
         self.created = 0
+        self.confined: Mapping[str, Any] | None = None
+        """What confines the sandboxes; None until the first one is ready."""
         self.delay = 0.0
         """How long a script that comes now would wait, seconds, by the queue and the leases of late."""
         self.pace = 0.0
@@ -107,6 +111,16 @@ class Pool(Actor[Any]):
         if self._settings.cleanup_seconds > 0:
             self.context.after(self._settings.cleanup_seconds, _Clean())
 
+    def _say_confined(self, confined: Mapping[str, Any]) -> None:
+        """Once: all sandboxes of one kernel are confined alike."""
+        self._figures.confined = confined
+        told = {name: confined.get(name) for name in ("seccomp", "landlock", "uid")}
+        log = structlog.get_logger("sandboxes")
+        if told["seccomp"] and told["landlock"]:
+            log.info("sandboxes are confined", **told)
+        else:
+            log.warning("sandboxes are less confined than they could be: this kernel does not offer it", **told)
+
     def receive(self, message: Any) -> None:
         """One message."""
         match message:
@@ -116,8 +130,10 @@ class Pool(Actor[Any]):
                 self._freed(sandbox, run)
             case CancelScript(run):
                 self._cancel(run)
-            case SandboxReady(sandbox):
+            case SandboxReady(sandbox, confined):
                 self._figures.created += 1
+                if self._figures.confined is None and confined is not None:
+                    self._say_confined(confined)
                 if self._seating.ready(sandbox, self.context.now()):
                     self._serve()
             case RunLost():

@@ -110,10 +110,10 @@ class Sandbox(Actor[Any]):
         self._link.send(frames.write_configure(self._limits))
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._link.ready
+                ready = await self._link.ready
         except TimeoutError:
             raise SandboxLost("the sandbox process did not become ready", own_fault=False) from None
-        self._pool.tell(SandboxReady(self.context.ref))
+        self._pool.tell(SandboxReady(self.context.ref, ready.confined))
 
     def receive(self, message: Any) -> None:
         """One message."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 
-from actors.auditing.ledger import Ledger
 from actors.auditing.recorder import recorded
 from actors.auditing.trail import AuditTrail
 from actors.catalogue import Catalogue, Flows, FlowsSettings
@@ -33,6 +32,7 @@ from actors.templates.templates import Templates
 from actors.tracker import Tracker, Trackers, TrackerSettings
 from actors.tree import Parts
 from gateway.assembly.analysis import make_inspector
+from gateway.assembly.audit import ledger
 from gateway.assembly.data import Data, cookie_settings
 from gateway.assembly.encryption import EncryptionParts
 from gateway.assembly.limits import LimitParts
@@ -138,7 +138,7 @@ def _recorder(settings: Settings, trail: AuditTrail) -> tuple[ChildSpec, ...]:
     if not settings.log.audit:
         return ()
     about = f"nflow {VERSION}, process {os.getpid()}"
-    return (recorded(trail, lambda: Ledger(settings.log.audit, str), about),)
+    return (recorded(trail, lambda: ledger(settings), about),)
 
 
 def _console(start: StartProcess, node: str, level: str, text: str, trace: str) -> None:

@@ -59,6 +59,7 @@ class KernelFigures:
                 _count(self.restarts, _above(path))
                 if _above(path) != SANDBOXES:
                     self._lately.append((self._clock(), path, False))
+                    self._log.warning("actor restarted", actor=path)
             case Escalated(path, cause):
                 _count(self.escalations, path)
                 self._lately.append((self._clock(), path, True))
