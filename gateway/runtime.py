@@ -212,7 +212,7 @@ class Runtime:
         )
         table = routes(
             settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None,
-            debug=make_debug_routes(settings, self.system, self.assembly, self._watching),
+            debug=make_debug_routes(self.live, self.system, self.assembly, self._watching),
         )  # fmt: skip
         self.catalogue.hidden = lambda flows: hidden(table, flows)
         bearers = Bearers(

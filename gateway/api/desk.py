@@ -67,7 +67,8 @@ class Desk:
         visit.route = found.path
         debug = found.debug
         if route is None:
-            error = ApiError(405, f"{request.method} is not served here", (("Allow", found.allowed),))
+            lines = (("Allow", found.allowed), *((_NO_STORE,) if debug else ()))
+            error = ApiError(405, f"{request.method} is not served here", lines)
             return _response(refusal(error, debug=debug))
         visit.workflow = route.workflow
         try:

@@ -9,6 +9,7 @@ from actors.guards.sanitizer import SECRET_KINDS, Sanitizer, SanitizerSettings
 from actors.kernel import System
 from gateway.api.table import Route
 from gateway.assembly.assembly import Assembly
+from gateway.configuration.live import Live
 from gateway.debug.access import DebugAccess
 from gateway.debug.parts import DebugParts
 from gateway.debug.table import debug_routes
@@ -32,8 +33,9 @@ def make_debug_access(settings: Settings, assembly: Assembly) -> DebugAccess | N
     return DebugAccess(debug.auth_token.get_secret_value(), debug.allowed_ips, time.monotonic, refused)
 
 
-def make_debug_routes(settings: Settings, system: System, assembly: Assembly, watching: Any) -> tuple[Route, ...]:
+def make_debug_routes(live: Live, system: System, assembly: Assembly, watching: Any) -> tuple[Route, ...]:
     """The endpoints. `watching`: who counts the kernel's events, and knows when the gateway began."""
+    settings = live.settings
     if not settings.debug.enabled:
         return ()
     parts, data = assembly.parts, assembly.data
@@ -43,7 +45,7 @@ def make_debug_routes(settings: Settings, system: System, assembly: Assembly, wa
     mask = Sanitizer(SanitizerSettings(kinds, custom, frozenset(secrets(settings))))
     return debug_routes(
         DebugParts(
-            settings=settings,
+            settings=lambda: live.settings,
             system=system,
             events=watching.kernel,
             catalogue=parts.catalogue,

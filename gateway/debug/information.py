@@ -84,7 +84,7 @@ class Information:
 
     async def config(self, call: Call) -> ApiAnswer:
         """Every section; what may be a secret is so by its type, whatever its name is."""
-        settings = self._parts.settings
+        settings = self._parts.settings()
         told = {name: self._shown(getattr(settings, name)) for name in type(settings).model_fields}
         told["database"]["driver"] = settings.database_nflow.driver or settings.database.driver  # as Go has it
         told["redis"]["configured"] = bool(settings.redis.host)

@@ -51,7 +51,8 @@ class Ledger(Protocol):
 class DebugParts:
     """Everything that is looked at."""
 
-    settings: Settings
+    settings: Callable[[], Settings]
+    """Those in force: some change while the server runs."""
     system: System
     events: Events
     catalogue: Catalogue

@@ -37,7 +37,7 @@ class Profiles:
                         self.everybody, dump,
                         media=TEXT_PLAIN),
         ]  # fmt: skip
-        if not self._parts.settings.debug.enable_pprof:
+        if not self._parts.settings().debug.enable_pprof:
             return tuple(found)
         place = an_object({"file": TEXT, "line": COUNT, "bytes": {"type": "integer"}, "blocks": {"type": "integer"}})
         heap = an_object({"bytes": {"type": "integer"}, "blocks": {"type": "integer"}, "top": a_list(place)})

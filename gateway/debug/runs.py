@@ -15,11 +15,12 @@ from gateway.api.schemas import COUNT, TEXT, an_object
 from gateway.api.table import Query, Route
 from gateway.debug.parts import DebugParts, debug_route, operated
 from protocol.auditing import AuditKind
-from protocol.errors import AskError, Overloaded
+from protocol.errors import AskError, Overloaded, Unavailable
 from protocol.process import DescribeProcess, ProcessDescription
 from protocol.refs import AnyRef
 
 _ANSWER_SECONDS: Final = 2.0
+_END_SECONDS: Final = 5.0
 _SHOWN_BYTES: Final = 4_096
 """Of a payload in the list; a larger one is shown with its run alone."""
 _LIMIT: Final = (Query("limit", 100, 1_000, "Most runs of this answer, the oldest first"),)
@@ -53,7 +54,7 @@ class RunPages:
             debug_route("GET", "process/{wid}", "debugProcess", "One run, its payload masked", self.get,
                         ("As it is now", run), (404,)),
             debug_route("DELETE", "process/{wid}", "debugKillProcess", "End a run", self.kill,
-                        ("It was told to end: within 100 ms", an_object({"message": TEXT, "wid": TEXT})), (404,)),
+                        ("It has ended", an_object({"message": TEXT, "wid": TEXT})), (404, 503)),
             debug_route("GET", "sessions", "debugSessions", "Numbers of the sessions", self.sessions,
                         ("Now", sessions), (503,)),
             debug_route("DELETE", "sessions", "endSessions", "End every session: all are logged out", self.end_sessions,
@@ -79,11 +80,20 @@ class RunPages:
         return ApiAnswer.of(self._shown(found, None))
 
     async def kill(self, call: Call) -> ApiAnswer:
-        """Have the run end."""
-        wid = call.variables["wid"]
-        if not self._parts.admission.cancel(wid, "killed by an operator"):
+        """Have the run end, and see it end."""
+        wid, system = call.variables["wid"], self._parts.system
+        entry = self._parts.admission.active.get(wid)
+        if entry is None:
             raise ApiError(404, "Process not found")
+        ended = system.slot()
+        system.watch(entry[0], ended)
+        self._parts.admission.cancel(wid, "killed by an operator")
         operated(self._parts, call, f"kill {wid}", AuditKind.KILL, wid)
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await ended
+        except TimeoutError:
+            raise Unavailable("the run was told to end, and has not yet") from None
         return ApiAnswer.of({"message": "Process killed", "wid": wid})
 
     async def sessions(self, call: Call) -> ApiAnswer:

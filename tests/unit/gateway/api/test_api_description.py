@@ -43,7 +43,7 @@ def debug_endpoints() -> tuple[Route, ...]:
     """All there can be."""
     settings, _ = Settings.parse("[debug]\nenabled = true\nenable_pprof = true", "config", {})
     parts = dict.fromkeys(DebugParts.__dataclass_fields__, NOTHING)
-    return debug_routes(DebugParts(**{**parts, "settings": settings, "blocked": object()}))
+    return debug_routes(DebugParts(**{**parts, "settings": lambda: settings, "blocked": object()}))
 
 
 DEBUG = debug_endpoints()
