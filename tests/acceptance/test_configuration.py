@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from loadtests.server import free_port
 from tests.acceptance.playbooks import chain, playbook, write
 from tests.acceptance.servers import Server, until
+from tests.servers.certificate import self_signed
 
 NFLOW = str(Path(sys.executable).with_name("nflow"))
 SHIPPED = Path(__file__).parents[2] / "config.toml"
@@ -42,10 +47,10 @@ def test_check_of_nothing_finds_nothing(tmp_path: Path) -> None:
 
 def test_check_lists_errors_before_warnings_with_their_sources_and_exits_with_2(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[mongo]\nurl = 'x'\n[session]\nstore = 'redis'\n")
-    done = Done(tmp_path, "config", "check", NFLOW_SERVER_PORT="x", NFLOW_COLOUR="red")
+    done = Done(tmp_path, "config", "check", NFLOW_SERVER_PORT="70000", NFLOW_COLOUR="red")
     assert done.code == 2
     assert done.out == [
-        "error: server.port: Input should be a valid integer, unable to parse string as an integer (from NFLOW_SERVER_PORT)",
+        "error: server.port: Input should be less than or equal to 65535 (from NFLOW_SERVER_PORT)",
         "warning: mongo.url: does nothing, here as in nFlow (from config.toml:2)",
         "warning: NFLOW_COLOUR: no section of the configuration begins like this; ignored",
         "1 error, 2 warnings",
@@ -58,8 +63,8 @@ def test_check_finds_what_only_the_parts_can_tell(tmp_path: Path) -> None:
     """All of it at once, and none of the values."""
     (tmp_path / "key.pem").write_text("no key")
     (tmp_path / "config.toml").write_text(
-        "[session]\nkey = 'CANARY'\n[database]\nurl = 'postgres://u:CANARY@h:99999/d'\n[server]\ntls_cert = 'none.pem'\n"
-        "tls_key = 'key.pem'\n[redis]\nhost = 'h:CANARY'\n"
+        "[session]\nkey = 'CANARY'\n[database]\nurl = 'postgres://u:CANARY@h:99999/d'\n[server]\n"
+        "tls_cert = 'none.pem'\ntls_key = 'key.pem'\n[redis]\nhost = 'h:CANARY'\n"
     )
     done = Done(tmp_path, "config", "check")
     assert done.code == 2
@@ -124,7 +129,8 @@ def test_flowrunners_configuration_is_read_by_its_extension(tmp_path: Path) -> N
     )
     done = Done(tmp_path, "config", "check", "-c", "config.json")
     assert (done.code, done.out) == (
-        0, ["warning: auth.jwt_secret: known to Flowrunner, not yet in force (from config.json)", "0 errors, 1 warning"],
+        0,
+        ["warning: auth.jwt_secret: known to Flowrunner, not yet in force (from config.json)", "0 errors, 1 warning"],
     )  # fmt: skip
 
 
@@ -154,7 +160,18 @@ class Running:
                 [NFLOW, "serve", "-a", str(file), "--port", str(port)], cwd=folder, stdout=log, stderr=log
             )
         self.server = Server("127.0.0.1", port, self.process, folder)
-        assert until(lambda: "nflow serves" in self.log.read_text() or self.process.poll() is not None, 20)
+
+    def __enter__(self) -> Self:
+        up = until(lambda: "nflow serves" in self.log.read_text() or self.process.poll() is not None, 20)
+        if not up or self.process.poll() is not None:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(self.log.read_text())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        assert self.process.wait(20) == 0
 
     def hang_up(self, config: str) -> str:
         """What the log says after the signal."""
@@ -166,43 +183,88 @@ class Running:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
-    return Running(
+def running(tmp_path: Path) -> Iterator[Running]:
+    with Running(
         tmp_path, "[api]\nadmin_token = 'CANARY-first'\n[rate_limit]\nenabled = true\nip_rate_limit = 1000\n"
-    )
+    ) as up:
+        yield up
 
 
 def test_a_hangup_takes_over_what_can_change_and_names_what_needs_a_restart(running: Running) -> None:
     server = running.server
-    try:
-        admin = {"Authorization": "Bearer CANARY-second"}
-        assert server.get("/api/admin/workflows", headers=admin).status == 401
-        said = running.hang_up(
-            "[api]\nadmin_token = 'CANARY-second'\n[vm_pool]\nmax_size = 3\n[rate_limit]\nenabled = true\nip_rate_limit = 2\n"
-        )
-        assert server.get("/api/admin/workflows", headers=admin).status == 200
-        assert "api.admin_token" in said
-        assert "rate_limit.ip_rate_limit" in said
-        assert "need a restart" in said
-        assert "vm_pool.max_size" in said
-        assert [server.get("/hello").status for _ in range(20)].count(429) >= 7  # a burst of ten is left
-        assert "CANARY" not in running.log.read_text()
-    finally:
-        running.process.terminate()
-    assert running.process.wait(10) == 0
+    admin = {"Authorization": "Bearer CANARY-second"}
+    assert server.get("/api/admin/workflows", headers=admin).status == 401
+    said = running.hang_up(
+        "[api]\nadmin_token = 'CANARY-second'\n[vm_pool]\nmax_size = 3\n"
+        "[rate_limit]\nenabled = true\nip_rate_limit = 2\n"
+    )
+    assert server.get("/api/admin/workflows", headers=admin).status == 200
+    assert "api.admin_token" in said
+    assert "rate_limit.ip_rate_limit" in said
+    assert "need a restart" in said
+    assert "vm_pool.max_size" in said
+    assert [server.get("/hello").status for _ in range(20)].count(429) >= 7  # a burst of ten is left
+    assert "CANARY" not in running.log.read_text()
+
+
+def test_other_sites_are_let_in_by_a_hangup(running: Running) -> None:
+    origin = {"Origin": "https://app.example.com"}
+    assert "Access-Control-Allow-Origin" not in running.server.get("/hello", headers=origin).headers
+    said = running.hang_up(
+        "[api]\nadmin_token = 'CANARY-first'\n[cors]\nallowed_origins = ['https://app.example.com']\n"
+    )
+    assert "cors.allowed_origins" in said
+    answer = running.server.get("/hello", headers=origin)
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+
+
+def test_the_log_follows_a_hangup(running: Running) -> None:
+    running.server.get("/hello")
+    assert until(lambda: "/hello" in running.log.read_text(), 10)
+    assert "server.access_log" in running.hang_up("[server]\naccess_log = false\n[log]\nformat = 'json'\n")
+    running.server.get("/hello")
+    running.hang_up("[server]\naccess_log = false\n[log]\nformat = 'json'\nlevel = 'debug'\n")
+    later = running.log.read_text().partition("server.access_log")[2]
+    assert "/hello" not in later
+    assert json.loads(later.splitlines()[-1])
+
+
+def test_a_new_certificate_is_shown_after_a_hangup_and_one_that_is_none_is_not(tmp_path: Path) -> None:
+    chain_file, key_file = tmp_path / "chain.pem", tmp_path / "key.pem"
+    make_certificate(chain_file, key_file)
+    config = f"[server]\ntls_cert = '{chain_file}'\ntls_key = '{key_file}'\n"
+    with Running(tmp_path, config) as running:
+        first = shown(running)
+        assert first == chain_file.read_text()
+        make_certificate(chain_file, key_file)
+        assert shown(running) == first
+        running.hang_up(config)
+        second = shown(running)
+        assert second == chain_file.read_text() != first
+        key_file.write_text("no key")
+        assert "server.tls_cert" in running.hang_up(config)
+        assert shown(running) == second
+
+
+def shown(running: Running) -> str:
+    """The certificate that a new connection gets."""
+    return ssl.get_server_certificate(("127.0.0.1", running.server.port), timeout=10)
+
+
+def make_certificate(chain_file: Path, key_file: Path) -> None:
+    """A new key and its certificate."""
+    certificate, key = self_signed("localhost")
+    chain_file.write_bytes(certificate)
+    key_file.write_bytes(key)
 
 
 def test_a_hangup_with_an_error_changes_nothing(running: Running) -> None:
     server = running.server
-    try:
-        said = running.hang_up("[api]\nadmin_token = 'CANARY-second'\n[server]\nprt = 1\n")
-        assert "server.prt: unknown key" in said
-        assert "config.toml:4" in said
-        first = {"Authorization": "Bearer CANARY-first"}
-        assert server.get("/api/admin/workflows", headers=first).status == 200
-        said = running.hang_up("[")
-        assert "not TOML" in said
-        assert server.get("/hello").status == 200
-    finally:
-        running.process.terminate()
-    assert running.process.wait(10) == 0
+    said = running.hang_up("[api]\nadmin_token = 'CANARY-second'\n[server]\nprt = 1\n")
+    assert "server.prt: unknown key" in said
+    assert "config.toml:4" in said
+    first = {"Authorization": "Bearer CANARY-first"}
+    assert server.get("/api/admin/workflows", headers=first).status == 200
+    said = running.hang_up("[")
+    assert "not TOML" in said
+    assert server.get("/hello").status == 200
