@@ -6,6 +6,7 @@ for granted (a variable, an earlier node, tables) is put before it, and where it
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import http.client
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.acceptance.conftest import Launch
 from tests.acceptance.http_peers import HttpPeer, answering
@@ -197,6 +199,28 @@ def test_a_malicious_block_ends_at_its_first_statement(server: Server, manual: s
 def test_what_is_allowed_runs(server: Server) -> None:
     assert server.post("/allowed", json={}).json() == "allowed"
     assert until(lambda: "Operación segura" in server.log())
+
+
+def test_encryption_encrypts_by_itself_and_by_hand_as_the_manual_shows(launch: Launch) -> None:
+    key = hashlib.sha256(b"tests").digest()
+    config = f'[security]\nenable_encryption = true\nencryption_key = "{base64.b64encode(key).decode()}"\n'
+    block_and_result = block("es_2", 8) + "return {userData, encrypted, decrypted}"
+    answer = launch(flat("/encryption", block_and_result), config).post("/encryption", json={}).json()
+    assert opened(key, answer["encrypted"]) == answer["decrypted"] == "datos sensibles"
+    user = answer["userData"]
+    assert user.pop("safe") == "Esto permanece como texto plano"
+    told = {name: value.removeprefix("[ENCRYPTED_").removesuffix("]").split(":") for name, value in user.items()}
+    assert {name: (kind, opened(key, sealed)) for name, (kind, sealed) in told.items()} == {
+        "email": ("email", "usuario@example.com"),
+        "phone": ("phone", "555-123-4567"),
+        "apiKey": ("api_key", "sk_test_1234567890"),
+    }
+
+
+def opened(key: bytes, sealed: str) -> str:
+    """What Go's program would read."""
+    raw = base64.b64decode(sealed)
+    return AESGCM(key).decrypt(raw[:12], raw[12:], None).decode()
 
 
 def test_encryption_without_a_key_says_what_is_missing(server: Server) -> None:
