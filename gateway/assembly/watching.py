@@ -10,16 +10,22 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from actors.guards.analysis.inspector import Inspector
 from actors.kernel import Backoff, ChildSpec, System
 from actors.pulse import Pulse, PulseFigures
+from actors.plugins.plugins import Plugins
 from actors.reach.keeper import kept
+from actors.reach.reach import Reach
 from actors.runs.figures import RunFigures
 from actors.runs.processes import Admission
 from actors.tracing import Tracing, TracingSettings
+from actors.tree import Parts
+from gateway import logs
 from gateway.api.monitoring import Monitoring
 from gateway.assembly.data import Data
+from gateway.assembly.encryption import EncryptionParts
 from gateway.monitoring import checks
 from gateway.monitoring.figures import Figures, Unwatched
 from gateway.monitoring.health import Check, Health
@@ -31,8 +37,19 @@ from gateway.monitoring.port import MonitoringPort
 from gateway.monitoring.surroundings import Surroundings
 from gateway.version import VERSION
 from protocol.errors import BadDocument, Problem
-from protocol.metrics import Families, Family, gauge
+from protocol.metrics import Families, Family, counter, gauge
 from protocol.settings import Settings
+
+
+class Assembled(Protocol):
+    """What is looked at of an `Assembly`."""
+
+    parts: Parts
+    data: Data
+    reach: Reach
+    plugins: Plugins
+    encryption: EncryptionParts
+    inspector: Inspector | None
 
 
 class Watching:
@@ -88,7 +105,7 @@ class Watching:
     # --- for operators ---
 
     def watch(
-        self, system: System, admission: Admission, assembly: Any, further: tuple[Families, ...] = ()
+        self, system: System, admission: Admission, assembly: Assembled, further: tuple[Families, ...] = ()
     ) -> Monitoring:
         """Begin to watch the parts of an `Assembly`. `further`: sources of rooms beside it."""
         parts, data, monitor = assembly.parts, assembly.data, self._monitor
@@ -125,6 +142,7 @@ class Watching:
             gauge("nflow_uptime_seconds", "Seconds since the gateway began", time.time() - self.figures.started_at),
             Family("nflow_build_info", "gauge", "What runs", ("version", "python"),
                    [((VERSION, sys.version.split()[0]), 1)]),
+            counter("nflow_log_lines_dropped", "Log lines that found no room", _lines_dropped()),
         )  # fmt: skip
 
     def _details(self, admission: Admission, data: Data) -> Mapping[str, Any]:
@@ -149,7 +167,12 @@ class Watching:
         }  # fmt: skip
 
 
-def _surroundings(assembly: Any) -> Surroundings:
+def _lines_dropped() -> int:
+    log = logs.in_force()  # None: the program that embeds us has its own
+    return log.writer.dropped if log is not None else 0
+
+
+def _surroundings(assembly: Assembled) -> Surroundings:
     parts, data, store = assembly.parts, assembly.data, assembly.parts.store
     tracker = parts.tracker
     return Surroundings(
@@ -160,7 +183,7 @@ def _surroundings(assembly: Any) -> Surroundings:
     )  # fmt: skip
 
 
-def _checks(system: System, admission: Admission, assembly: Any, kernel: KernelFigures) -> list[Check]:
+def _checks(system: System, admission: Admission, assembly: Assembled, kernel: KernelFigures) -> list[Check]:
     parts, data, reach, plugins = assembly.parts, assembly.data, assembly.reach, assembly.plugins
     outside = data.databases.get("nflow")
     found = [
