@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench flat profile kernel-bench sandbox-bench mutants storm simulate torture lock clean
+.PHONY: run test check format bench flat cost profile kernel-bench sandbox-bench mutants storm simulate torture lock clean
 
 run: $(VENV)/.core
 	@env NFLOW_FILES_TRIGGERS=examples/triggers $(BIN)/nflow serve -c config.toml -a examples
@@ -27,6 +27,9 @@ bench: $(VENV)/.dev  ## requests/s against a bare aiohttp route, in turns (insta
 
 flat: $(VENV)/.dev  ## CPU per request with 3 and 300 flows, and beside 50 000 idle actors
 	$(BIN)/python -m loadtests.flat
+
+cost: $(VENV)/.dev  ## what features cost the trivial flow: with and without each, in turns
+	$(BIN)/python -m loadtests.cost
 
 profile: $(VENV)/.dev  ## where the gateway's time goes under the trivial flow
 	$(BIN)/python -m loadtests.hotspots

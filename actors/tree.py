@@ -2,7 +2,7 @@
 
     root            rest_for_one   3 / 60 s, then the program ends and its orchestrator starts it again
      ├ stores       one_for_one    databases and clients, flows, the store's threads, journal    an outage is a state
-     ├ services     one_for_one    sessions, plugins, tracker batchers, retention    flushed on stop
+     ├ services     one_for_one    limits (└ a bucket per client), sessions, plugins, tracker batchers, retention
      ├ sandboxes    one_for_all    forker (zygotes), pool (└ sandboxes)
      ├ processes    dynamic        one actor per run; drained on stop
      └ gateway                     received as a child spec: actors never import it; stops first, so drains first

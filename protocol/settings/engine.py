@@ -146,7 +146,7 @@ class RateLimit(Section):
     ip_window_minutes: Seconds = setting(1.0, "the window, minutes")
     ip_burst_size: Count = setting(10, "requests beyond the limit after quiet; also written burst_size")
     backend: Literal["memory", "redis"] = setting("memory", "where buckets are kept: memory or redis")
-    cleanup_interval: Duration = setting(10.0, "time between removals of unused buckets, minutes")
+    cleanup_interval: Duration = setting(10.0, "time between removals of unused buckets, minutes; 0: 10")
     retry_after_header: bool = setting(True, "send Retry-After")
     error_message: str = setting("Rate limit exceeded. Please try again later.", "text of the 429 answer")
     excluded_ips: str = setting("", "addresses and networks without a limit, comma-separated")
@@ -207,7 +207,7 @@ class Security(Section):
     encryption_key_id: str = setting(
         "", "name of the key, written with what it encrypts, so that keys can change; empty: nFlow's format, no name"
     )
-    earlier_keys: SecretStr = setting(NO_SECRET, "keys that encrypted before, still read: id:key, between spaces")
+    earlier_keys: SecretStr = setting(NO_SECRET, "keys that encrypted before, still read: id:key, or :key without an id, between spaces")
     encrypt_sensitive_data: bool = setting(True, "find sensitive values by their patterns, not only by field names")
     encrypt_in_place: bool = setting(True, "put the ciphertext where the value was; false: beside it, the value stays")
     always_encrypt_fields: Texts = setting(

@@ -125,7 +125,7 @@ def test_honest_clients_get_exactly_their_own_in_a_flood_of_addresses(server: Se
     )  # fmt: skip
     assert not [client.odd for client in honest if client.odd]
     assert not wrong
-    assert min(MOST, FLOOD) - 1_000 <= clients <= MOST
+    assert min(MOST, FLOOD) // 2 <= clients <= MOST, "who had nothing left to say may be forgotten"
     assert grown <= MOST_MB
 
 
