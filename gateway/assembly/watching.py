@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from actors.guards.analysis.inspector import Inspector
 from actors.kernel import Backoff, ChildSpec, System
-from actors.pulse import Pulse, PulseFigures
 from actors.plugins.plugins import Plugins
+from actors.pulse import Pulse, PulseFigures
 from actors.reach.keeper import kept
 from actors.reach.reach import Reach
 from actors.runs.figures import RunFigures
