@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -31,6 +31,9 @@ from protocol.sandbox import (
     SandboxReady,
     ScriptFailed,
 )
+
+LONGEST_TURN_SECONDS: Final = 60.0
+"""What lies further ahead is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class PoolSettings:
 class PoolFigures:
     """Running numbers that outlive the pool's incarnations; metrics read them at scrape."""
 
-    __slots__ = ("breakers", "confined", "created", "delay", "faults", "lost", "pace", "read")
+    __slots__ = ("breakers", "confined", "created", "delay", "faults", "lost", "pace", "promised", "read")
 
     def __init__(self) -> None:
         self.created = 0
@@ -64,10 +67,18 @@ class PoolFigures:
         """How long a script that comes now would wait, seconds, by the queue and the leases of late."""
         self.pace = 0.0
         """Seconds between two sandboxes becoming free."""
+        self.promised = 0.0
+        """When the last who was sent away was told to come back."""
         self.lost = 0
         self.faults = 0
         self.read: Callable[[], PoolState] | None = None
         self.breakers: Callable[[], dict[str, str]] = dict
+
+    def turn(self, now: float) -> float:
+        """Seconds until who is sent away should come back: when the queue of now is worked off, each after the one who
+        was sent away before, so that those who obey do not come as a crowd. `now`: loop time."""
+        self.promised = min(max(self.promised, now + self.delay) + self.pace, now + LONGEST_TURN_SECONDS)
+        return self.promised - now
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +271,7 @@ class Pool(Actor[Any]):
             self._waiting.remove(waiter)
 
     def _refuse(self, script: RunScript, why: str) -> None:
-        wait = max(1.0, self._figures.delay)
+        wait = max(1.0, self._figures.turn(self.context.now()))
         script.reply_to.tell(ScriptFailed(script.run, Overloaded(why, retry_after=wait)))
 
     # --- sandboxes ---
