@@ -71,8 +71,10 @@ class Client:
             writer.close()
 
     def wrong(self) -> bool:
-        back = (self.last - self.first) * LIMIT / WINDOW
-        return not LIMIT + back - 1 <= self.allowed <= LIMIT + back + 1
+        # The client's clock also counts the way there and back.
+        seconds = self.last - self.first
+        least, most = (LIMIT + took * LIMIT / WINDOW for took in (max(0.0, seconds - 1.0), seconds))
+        return not least - 1 <= self.allowed <= most + 1
 
 
 async def stranger(server: Server, number: int, room: asyncio.Semaphore) -> int:
