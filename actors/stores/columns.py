@@ -8,7 +8,7 @@ Runs where the store writes (for SQLite its thread), never on the request path. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ Columns = tuple[Any, ...]
 
 _process: Final = attrgetter(*(field.name for field in fields(ProcessRecord)))
 _step: Final = attrgetter(*(field.name for field in fields(StepRecord)))
+_INPUT: Final = [field.name for field in fields(ProcessRecord)].index("input")
+_OUTPUT: Final = [field.name for field in fields(StepRecord)].index("output")
 _URL: Final = TrackerRow._fields.index("url")
 _PAYLOAD: Final = TrackerRow._fields.index("payload")
 _QUERY: Final = TrackerRow._fields.index("query_param")
@@ -27,30 +29,24 @@ _QUERY: Final = TrackerRow._fields.index("query_param")
 
 def process_columns(processes: Sequence[ProcessRecord], keys: Keyring) -> list[Columns]:
     """The columns of each run, in the order of the message's fields."""
-    if keys.encrypts:
-        processes = [replace(each, input=keys.seal(each.input, _process_place(each))) for each in processes]
-    return list(map(_process, processes))
+    rows = list(map(_process, processes))
+    return [_with(row, _INPUT, keys.seal(row[_INPUT], _process_place(row))) for row in rows] if keys.encrypts else rows
 
 
 def step_columns(steps: Sequence[StepRecord], keys: Keyring) -> list[Columns]:
     """The columns of each step, in the order of the message's fields."""
-    if keys.encrypts:
-        steps = [replace(each, output=keys.seal(each.output, _step_place(each))) for each in steps]
-    return list(map(_step, steps))
+    rows = list(map(_step, steps))
+    return [_with(row, _OUTPUT, keys.seal(row[_OUTPUT], _step_place(row))) for row in rows] if keys.encrypts else rows
 
 
-def process_record(columns: Columns, keys: Keyring) -> ProcessRecord:
+def process_record(row: Columns, keys: Keyring) -> ProcessRecord:
     """The run of a row. Raises Undecipherable, naming the key that is missing."""
-    record = ProcessRecord(*columns)
-    opened = keys.unseal(record.input, _process_place(record))
-    return record if opened is record.input else replace(record, input=opened)
+    return ProcessRecord(*_with(row, _INPUT, keys.unseal(row[_INPUT], _process_place(row))))
 
 
-def step_record(columns: Columns, keys: Keyring) -> StepRecord:
+def step_record(row: Columns, keys: Keyring) -> StepRecord:
     """The step of a row. Raises Undecipherable, naming the key that is missing."""
-    record = StepRecord(*columns)
-    opened = keys.unseal(record.output, _step_place(record))
-    return record if opened is record.output else replace(record, output=opened)
+    return StepRecord(*_with(row, _OUTPUT, keys.unseal(row[_OUTPUT], _step_place(row))))
 
 
 def tracker_columns(rows: Sequence[TrackerRow]) -> list[Columns]:
@@ -68,12 +64,18 @@ def storable(row: Columns) -> Columns:
     return tuple(_whole(value) if isinstance(value, str) else value for value in row)
 
 
-def _process_place(record: ProcessRecord) -> str:
-    return f"process\0{record.wid}"
+def _process_place(row: Columns) -> str:
+    return f"process\0{row[0]}"
 
 
-def _step_place(record: StepRecord) -> str:
-    return f"step\0{record.wid}\0{record.node}\0{record.visit}"
+def _step_place(row: Columns) -> str:
+    """Where a step's output opens: its run, node and visit, the first columns."""
+    wid, node, visit = row[:3]
+    return f"step\0{wid}\0{node}\0{visit}"
+
+
+def _with(row: Columns, place: int, value: Any) -> Columns:
+    return (*row[:place], value, *row[place + 1 :])
 
 
 def _masked(row: Columns) -> Columns:
