@@ -19,6 +19,7 @@ from actors.runs.processes import Admission
 from gateway.api.reception import Reception
 from gateway.armour.certificate import Certificate
 from gateway.armour.connection import MOST_HEADERS, ConnectionLimits, Connections
+from gateway.armour.descriptors import make_room
 from gateway.armour.incoming import Incoming, incoming
 from gateway.exchange import UNREADABLE, ServerSettings, one_line
 from protocol.errors import Unavailable
@@ -68,6 +69,8 @@ class Gateway(Actor[None]):
         self._reception.closing = False
         if not settings.listen:
             return
+        if missing := make_room(settings.max_connections):
+            self._log.warning(missing)
         self._connections = Connections(
             self._reception.handle,
             self._reception.unreadable,
