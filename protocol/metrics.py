@@ -42,6 +42,12 @@ class Durations:
         """Observations so far."""
         return sum(self.counts)
 
+    def copy(self) -> Durations:
+        """As of now."""
+        copied = Durations(self.bounds)
+        copied.counts, copied.total = self.counts.copy(), self.total
+        return copied
+
     def merge(self, other: Durations) -> None:
         """Add what another of the same bounds has."""
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]

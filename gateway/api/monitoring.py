@@ -10,8 +10,9 @@ from typing import Any
 
 from gateway.api.call import ApiAnswer
 from gateway.api.table import Auth, Handler, Route
+from gateway.monitoring.exposition import CONTENT_TYPE
 from gateway.monitoring.health import Health
-from gateway.monitoring.metrics import CONTENT_TYPE, Metrics
+from gateway.monitoring.metrics import Metrics
 from protocol.codec import go_json
 
 Page = Callable[[], Awaitable[ApiAnswer]]

@@ -117,9 +117,7 @@ class Health:
                 found = await asyncio.gather(*map(self._ask, far))
                 self._far = {check.name: each for check, each in zip(far, found, strict=True)}
                 self._looked_at = now()
-        return {
-            check.name: self._far[check.name] if check.far else await self._ask(check) for check in self._checks
-        }
+        return {check.name: self._far[check.name] if check.far else await self._ask(check) for check in self._checks}
 
     async def _ask(self, check: Check) -> Finding:
         reason = ""

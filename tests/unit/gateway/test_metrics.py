@@ -27,7 +27,7 @@ async def told(*sources: Families) -> dict[str, Metric]:
 
 
 def values(family: Metric) -> dict[tuple[str, ...], float]:
-    return {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}
+    return {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}  # in the order written
 
 
 async def test_each_kind_of_number_is_written_as_prometheus_reads_it() -> None:
@@ -49,7 +49,7 @@ async def test_each_kind_of_number_is_written_as_prometheus_reads_it() -> None:
         ("nflow_time_sum",): 2.65, ("nflow_time_count",): 4.0,
     }  # fmt: skip
     assert values(found["nflow_told"]) == {
-        ("nflow_told", "0.5", 'a"\n\\b'): 1.0, ("nflow_told_sum", 'a"\n\\b'): 3.0, ("nflow_told_count", 'a"\n\\b'): 2.0,
+        ("nflow_told", 'a"\n\\b', "0.5"): 1.0, ("nflow_told_sum", 'a"\n\\b'): 3.0, ("nflow_told_count", 'a"\n\\b'): 2.0,
     }  # fmt: skip
 
 
