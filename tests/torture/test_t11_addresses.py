@@ -97,7 +97,7 @@ async def storm(server: Server) -> list[Client]:
         async with room:
             await client.ask(server, times)
 
-    await asyncio.gather(*(polite(client, LIMIT + 3) for client in honest))
+    await asyncio.gather(*(client.ask(server, LIMIT + 3) for client in honest))  # all at once
     for start in range(0, FLOOD, 2_000):
         flood = [stranger(server, number, room) for number in range(start, min(FLOOD, start + 2_000))]
         # Often enough that none of them ever has a full bucket, which would earn nothing more.
