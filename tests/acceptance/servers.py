@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     folder: Path
+    expected: list[str] = field(default_factory=list)
+    """Errors in its log that tests have announced."""
+
+    def expect(self, *patterns: str) -> None:
+        """Announce errors that a test is about to provoke: regular expressions, each for one event of the log."""
+        self.expected.extend(patterns)
 
     @property
     def url(self) -> str:

@@ -29,7 +29,7 @@ def failing(launch: Launch) -> Server:
     )
     place = f"127.0.0.1:{free_port()}"  # where no Redis is
     config = f'[server]\naccess_log = false\n[session]\nkey = "{KEY}"\nstore = "redis"\n[redis]\nhost = "{place}"\n'
-    return launch(flows, config)
+    return launch(flows, config, expects=["session store reachable=false"])
 
 
 def test_a_run_that_failed_is_one_line_of_the_log_with_its_id_its_node_and_why(failing: Server) -> None:
@@ -62,7 +62,12 @@ def test_a_store_out_of_reach_while_a_script_asks_it_is_503(failing: Server) -> 
     cookie = {"Cookie": f"nflow_session={value}"}
     answer = failing.get("/session", headers=cookie)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    assert "out of reach" in answer.json()["error"]
+    assert answer.json() == {"error": "Redis is out of reach"}, "where it is, is in the log only"
+    told = failing.get("/health")
+    assert told.status == 503, "requests need their sessions"
+    assert told.json()["components"]["sessions"] == {"status": "unhealthy", "message": "it is out of reach"}
+    assert told.json()["checks"]["redis"] == "failed"
+    assert "127.0.0.1" not in told.text
     assert failing.get("/caught", headers=cookie).text == "Unavailable"
 
 
