@@ -207,7 +207,9 @@ class Security(Section):
     encryption_key_id: str = setting(
         "", "name of the key, written with what it encrypts, so that keys can change; empty: nFlow's format, no name"
     )
-    earlier_keys: SecretStr = setting(NO_SECRET, "keys that encrypted before, still read: id:key, or :key without an id, between spaces")
+    earlier_keys: SecretStr = setting(
+        NO_SECRET, "keys that encrypted before, still read: id:key, or :key without an id, between spaces"
+    )
     encrypt_sensitive_data: bool = setting(True, "find sensitive values by their patterns, not only by field names")
     encrypt_in_place: bool = setting(True, "put the ciphertext where the value was; false: beside it, the value stays")
     always_encrypt_fields: Texts = setting(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 import sys
@@ -362,26 +361,6 @@ def test_settings_cannot_be_changed() -> None:
     settings, _ = parse()
     with pytest.raises(ValueError, match="frozen"):
         settings.server.port = 1
-
-
-def test_a_thousand_random_configurations_are_settings_or_a_refusal_with_paths() -> None:
-    generator = random.Random(20_240_601)
-    names = [f"{section}.{key}" for section, keys in known_keys().items() for key in keys or ("x",)]
-    values = ["1", "true", "'x'", "[]", "{a=1}", "1e400", "nan", "2020-01-01", "''", "9" * 30, "['a']", '"\\u0000"']
-    refusals: list[BadDocument] = []
-    for _ in range(1_000):
-        line = f"{_bent(generator, generator.choice(names))} = {generator.choice(values)}"
-        variable = "NFLOW_" + generator.choice(names).replace(".", "_").upper()
-        try:
-            parse(line, **({variable: generator.choice(values)} if generator.random() < 0.5 else {}))
-        except BadDocument as refusal:
-            refusals.append(refusal)
-    assert 100 < len(refusals) < 950
-    assert all(problem.path and problem.message for refusal in refusals for problem in refusal.problems)
-
-
-def _bent(generator: random.Random, name: str) -> str:
-    return name if generator.random() < 0.8 else name.replace(generator.choice(name), "", 1) or "x"
 
 
 def test_the_readers_of_documents_do_not_pull_in_pydantic() -> None:
