@@ -15,7 +15,8 @@ from typing import Any, Final, cast
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD as NOTHING
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.armour.incoming import Incoming
@@ -25,6 +26,7 @@ MOST_HEADERS: Final = 128
 SLOWEST_READER: Final = 1024
 """Bytes per second that a client must take of an answer, on average over a deadline."""
 
+_receive: Final = web.RequestHandler.data_received
 Unreadable = Callable[[Incoming, Exception], Awaitable[web.StreamResponse]]
 
 
@@ -72,7 +74,7 @@ class Connection(web.RequestHandler):
         super().__init__(server, **options)
         self._server = server
         self._limits = server.limits
-        self._body: StreamReader = EMPTY_PAYLOAD
+        self._body: StreamReader = NOTHING
         """Of the last request whose head was read."""
         self._head = 0
         """Bytes of a head that is not complete yet."""
@@ -105,7 +107,18 @@ class Connection(web.RequestHandler):
         """Bytes have come: heads are handed on one by one, bodies as they are."""
         if self._deaf:
             return
-        while data and self._body.is_eof():
+        if self._body is NOTHING and not self._head and data.find(HEAD_END) + 4 == len(data) <= self._limits.head_bytes:
+            _receive(self, data)  # one whole head, as almost always
+            if self._messages:
+                self._note(*self._messages[-1])
+            return
+        self._take_apart(data)
+
+    def _take_apart(self, data: bytes) -> None:
+        """Hand on what may be the end of one request, several, and the beginning of another."""
+        if self._body is not NOTHING and self._body.is_eof():
+            self._body = NOTHING
+        while data and self._body is NOTHING:
             if not self._head:
                 cut = data.find(HEAD_END) + 4
             else:
@@ -123,41 +136,38 @@ class Connection(web.RequestHandler):
                 break
             self._head, self._end = 0, b""
             count = self._request_count
-            if cut == len(data):
-                super().data_received(data)
-                self._remember(count)
-                return
-            super().data_received(data[:cut])
+            _receive(self, data[:cut])
             data = data[cut:]
-            if not self._remember(count):
+            if self._request_count == count:  # no head after all
                 break
+            if self._messages:
+                self._note(*self._messages[-1])
+            if self._deaf or not data:
+                return
         count = self._request_count
-        super().data_received(data)
-        self._remember(count)
+        _receive(self, data)
+        if self._request_count != count and self._messages:
+            self._note(*self._messages[-1])
 
-    def _remember(self, count: int) -> bool:
-        """Keep the body of the request that has just come; False: none has."""
-        if self._request_count == count or not self._messages:
-            return False
-        message, body = self._messages[-1]
-        if not isinstance(message, _ErrInfo):
+    def _note(self, message: Any, body: StreamReader) -> None:
+        """See what the parser made of it."""
+        if type(message) is not _ErrInfo:
             self._body = body
             if message.version is not HttpVersion11 and message.version is not HttpVersion10:
-                self._messages[-1] = _unreadable(WrongVersionError()), EMPTY_PAYLOAD
+                self._messages[-1] = _unreadable(WrongVersionError()), NOTHING
                 self._deaf = True
         elif not self._body.is_eof():  # what cannot be read is a body: its reader waits for the rest
             self._messages.pop()
             self._close = True
             self._body.set_exception(web.RequestPayloadError(str(message.exc)))
             self._body.feed_eof()
-        return True
 
     def _refuse(self, error: BadHttpMessage) -> None:
         """Go on as after what the parser cannot read."""
         if self._force_close or self._close:
             return
         self._request_count += 1
-        self._messages.append((_unreadable(error), EMPTY_PAYLOAD))
+        self._messages.append((_unreadable(error), NOTHING))
         self._deaf = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
