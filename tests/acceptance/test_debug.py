@@ -209,6 +209,15 @@ def test_go_s_keys_are_there(server: Server) -> None:
     assert get(server, "vm/pool")["limit"] == 32
 
 
+def test_the_configuration_is_the_one_in_force(launch: Launch) -> None:
+    server = launch(FLOWS, f'[debug]\nenabled = true\nauth_token = "{TOKEN}"\n[server]\nmax_processes = 77\n')
+    assert get(server, "config")["server"]["max_processes"] == 77
+    file = server.folder / "config.toml"
+    file.write_text(file.read_text().replace("77", "78"))
+    server.process.send_signal(signal.SIGHUP)
+    assert until(lambda: get(server, "config")["server"]["max_processes"] == 78)
+
+
 def test_slow_statements_are_told_without_their_values(server: Server) -> None:
     assert server.get("/query").status == 200
     told = get(server, "slow-queries")
@@ -350,6 +359,15 @@ def test_one_profile_is_made_at_a_time(server: Server) -> None:
     client.join(10)
     assert answers[0].status == 200
     assert do(server, "GET", "pprof/heap?seconds=1").status == 200
+
+
+def test_a_profile_ends_with_the_client_that_asked_for_it(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(
+            f"GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: x\r\nX-Debug-Token: {TOKEN}\r\n\r\n".encode()
+        )
+        assert until(lambda: "cpu_profile" in do(server, "GET", "pprof/tasks").text)
+    assert until(lambda: do(server, "GET", "pprof/profile?seconds=1").status == 200)
 
 
 @pytest.mark.parametrize("path", ["pprof/profile?seconds=0", "pprof/profile?seconds=61", "pprof/heap?seconds=3600"])
