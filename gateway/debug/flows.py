@@ -20,9 +20,8 @@ from protocol.codec import dumps
 from protocol.errors import AskError, Unavailable
 from protocol.flow import Flow, Node
 
-_MOST: Final = (
-    Query("limit", 1_000, 10_000, "Most entries of this answer"),
-)  # fmt: skip
+_MOST: Final = (Query("limit", 1_000, 10_000, "Most entries of this answer"),)
+_REPOSITORIES: Final = ("playbook_repository", "process_repository")
 _MESSAGE: Final = an_object({"message": TEXT})
 
 
@@ -173,6 +172,3 @@ class FlowPages:
         told = {"type": node.kind, "name": node.label, "data": data, "outputs": node.outputs}
         shown: dict[str, Any] = self._parts.masked(dumps(told))
         return shown
-
-
-_REPOSITORIES: Final = ("playbook_repository", "process_repository")

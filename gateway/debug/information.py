@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.api.call import ApiAnswer, Call
+from gateway.api.call import ApiAnswer, ApiError, Call
 from gateway.api.schemas import COUNT, TEXT, an_object
 from gateway.api.table import Route
 from gateway.debug.parts import DebugParts, debug_route, operated
@@ -125,7 +125,7 @@ class Information:
     async def collect(self, call: Call) -> ApiAnswer:
         """On a thread, so that the loop gets its turns; one at a time."""
         if self._collecting:
-            return ApiAnswer.of({"error": "a collection is running"}, 409)
+            raise ApiError(409, "a collection is running")
         operated(self._parts, call, "collect garbage")
         self._collecting = True
         try:
