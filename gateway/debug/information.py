@@ -86,7 +86,7 @@ class Information:
         """Every section; what may be a secret is so by its type, whatever its name is."""
         settings = self._parts.settings()
         told = {name: self._shown(getattr(settings, name)) for name in type(settings).model_fields}
-        told["database"]["driver"] = settings.database_nflow.driver or settings.database.driver  # as Go has it
+        told["database"]["driver"] = settings.database.driver or settings.database_nflow.driver
         told["redis"]["configured"] = bool(settings.redis.host)
         return ApiAnswer.of(told)
 
@@ -142,7 +142,8 @@ class Information:
         if hasattr(value, "get_secret_value"):
             return HIDDEN if value.get_secret_value() else ""
         if hasattr(type(value), "model_fields"):
-            told = {name: self._shown(getattr(value, name)) for name in type(value).model_fields}
+            fields = type(value).model_fields.items()
+            told = {field.alias or name: self._shown(getattr(value, name)) for name, field in fields}
             return {**told, **{name: _hidden(free) for name, free in (value.model_extra or {}).items()}}
         match value:
             case Mapping():
