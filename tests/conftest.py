@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lost_tasks import no_lost_exception
 from tests.servers.fixtures import mariadb_server, pgbouncer_server, postgres_server, redis_server
 from tests.watched_logs import WatchedLogs
 
-__all__ = ["mariadb_server", "pgbouncer_server", "postgres_server", "redis_server"]
+__all__ = ["mariadb_server", "no_lost_exception", "pgbouncer_server", "postgres_server", "redis_server"]
 
 
 @pytest.fixture(scope="session")
