@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare; exit code 1 when a variant costs more than it may, or an answer was an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default="", help="comma-separated variants; their bases come with them")
     parser.add_argument("--redis", default="", metavar="HOST:PORT", help="measure limits shared there too")
     options = parser.parse_args(arguments)
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(
-    folder: Path, running: ExitStack, variants: Mapping[str, Variant], rounds: int, seconds: float
+    folder: Path, running: ExitStack, variants: Mapping[str, Variant], rounds: int, seconds: int
 ) -> tuple[dict[str, list[Turn]], int]:
     servers: dict[str, tuple[int, str]] = {}
     for number, (name, variant) in enumerate(variants.items()):
