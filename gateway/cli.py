@@ -186,7 +186,7 @@ def import_(
     except BadDocument as error:
         refuse(str(error))
     except (NflowError, OSError) as error:
-        typer.echo(f"nflow: {getattr(error, 'whole', error)}", err=True)
+        complain(str(getattr(error, "whole", error)))
         raise typer.Exit(1) from None
     if not dry_run:
         _record_import(settings, source, good=not report.bad)
@@ -220,7 +220,7 @@ def versions(
         else:
             lines = asyncio.run(version_lines(settings, app_))
     except (NflowError, OSError) as error:
-        typer.echo(f"nflow: {getattr(error, 'whole', error)}", err=True)
+        complain(str(getattr(error, "whole", error)))
         raise typer.Exit(1) from None
     if not lines:
         typer.echo(f"nflow: app {app_!r} has no {f'version {show}' if show else 'versions'} in our store", err=True)
@@ -311,7 +311,7 @@ def _checked(source: Source) -> Settings:
 
 def _warn(warnings: Iterable[Problem]) -> None:
     for warning in warnings:
-        typer.echo(f"nflow: warning: {warning}", err=True)
+        complain(f"warning: {warning}")
 
 
 def _documents(name: str | None, settings: Settings) -> tuple[dict[str, Path], tuple[str, ...]]:
