@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.server import descendants
-from tests.acceptance.servers import Answer, Server, until
+from tests.acceptance.servers import Answer, Server, total, until
 
 CLIENTS = 24
 MEMORY_MB = 40
@@ -56,15 +56,17 @@ class Held:
 
 def held(server: Server) -> Held:
     """Counted now."""
-    pid, numbers = server.process.pid, server.metrics()
-    waiting = sum(value for name, value in numbers.items() if name.startswith("nflow_mailbox_depth"))
+    pid, shown = server.process.pid, server.metrics()
+    waiting = total(shown, "nflow_mailbox_depth")
+    wanted = (*Held.GAUGES, *Held.COUNTERS, "nflow_vm_pool_lost_total", "nflow_sessions_active")
+    numbers = {name: total(shown, name) for name in wanted}
     # A sandbox whose script is stopped ends by a crash, as it must, and is replaced.
     numbers["nflow_actor_crashes_total"] -= numbers["nflow_vm_pool_lost_total"]
     numbers["nflow_actors"] -= numbers["nflow_sessions_active"]  # those stay for a minute, on purpose
-    shown = {name: numbers.get(name, 0.0) for name in (*Held.GAUGES, *Held.COUNTERS)} | {"mailboxes": waiting}
+    numbers = {name: numbers[name] for name in (*Held.GAUGES, *Held.COUNTERS)} | {"mailboxes": waiting}
     status = Path(f"/proc/{pid}/status").read_text()
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-    return Held(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), len(descendants(pid)), resident / 1024, shown)
+    return Held(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), len(descendants(pid)), resident / 1024, numbers)
 
 
 def more_than(before: Held, after: Held) -> dict[str, tuple[float, float]]:
