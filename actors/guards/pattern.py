@@ -37,7 +37,7 @@ class Match(Protocol):
         """One behind the last character."""
 
     def group(self, group: int = 0) -> str | None:
-        """The text, None for a group that took no part."""
+        """The text, None for a group that took no part; half a surrogate pair is `?` in it."""
 
 
 class Pattern:
