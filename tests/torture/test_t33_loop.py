@@ -56,7 +56,8 @@ def test_the_loop_is_in_time_under_a_mixed_load_with_scrapes_and_health_checks(s
         lag, idle = Reading.of(server).since(before), machine.lag()
     tell("T33", f"mixed load, {sum(done)} requests in {SECONDS:g} s", f"{lag}; the machine itself: {idle}")
     assert lag.beats > 5 * SECONDS, "the pulse beats"
-    assert lag.p99 <= max(0.02, 0.02 + 2 * idle.p99), f"{lag}; {idle}"
+    if LONG:  # of eighty beats the slowest is the 99th of a hundred
+        assert lag.p99 <= 0.02 + 2 * idle.p99, f"{lag}; {idle}"
     assert lag.worst <= 0.25 + 2 * idle.worst, f"{lag}; {idle}"
 
 
