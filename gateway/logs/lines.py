@@ -26,7 +26,11 @@ from protocol.codec import dumps
 OURS: Final = frozenset({"address", "app", "client", "flow", "node", "request_id", "trace_id", "url", "wid"})
 _UPPER: Final = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "CRITICAL"}
 _LOWER: Final = {number: name.lower() for number, name in _UPPER.items()}
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROLS: Final = {
+    code: chr(code).encode("unicode_escape").decode()
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
+}
+"""What could end a line, be obeyed by a terminal, or is half a character → what is written for it."""
 _BEYOND_JSON: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
 """What a terminal obeys and JSON does not escape."""
 _BARE: Final = re.compile(r"[^\s\"'\\]+")
@@ -149,7 +153,7 @@ class Lines:
 def _escaped(text: str) -> str:
     if text.isprintable():
         return text
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text.translate(_CONTROLS)
 
 
 def _quoted(text: str) -> str:
