@@ -284,6 +284,7 @@ class _Call:
                     break
                 chunks.append(chunk)
         if size > most:
+            chunks.clear()  # the error, and with it this frame, may live for a while
             self._circuits.succeeded(self._key(response.url))
             raise _no_answer(f"the answer of {response.url.host} is larger than {most} bytes")
         return b"".join(chunks)
