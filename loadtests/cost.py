@@ -44,7 +44,7 @@ LIMITED: Final = {"NFLOW_RATE_LIMIT_ENABLED": "true", "NFLOW_RATE_LIMIT_IP_RATE_
 VARIANTS: Final[Mapping[str, Variant]] = {
     "plain": Variant(most=1.0),
     "limits": Variant(LIMITED),
-    "unwatched": Variant({"NFLOW_MONITOR_ENABLED": "false"}, most=1.0),
+    "unwatched": Variant({"NFLOW_MONITOR_ENABLED": "false"}, of="unwatched", most=1.0),
     "metrics": Variant(of="unwatched"),
     "metrics and logging": Variant({"NFLOW_SERVER_ACCESS_LOG": "true"}, of="unwatched"),
     "traces": Variant({"NFLOW_OTEL_ENABLED": "true", "NFLOW_OTEL_ENDPOINT": "http://127.0.0.1:9"}, most=1.0),
