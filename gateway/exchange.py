@@ -75,16 +75,18 @@ class Exchanges:
 
     __slots__ = (
         "_admission", "_cookie", "_inflight", "_new_wid", "_settings", "_shedding", "_turn", "arriving", "encryption",
-        "waiting",
+        "masked", "waiting",
     )  # fmt: skip
 
     def __init__(
         self, settings: ServerSettings, admission: Admission, new_wid: Callable[[], str], cookie: SessionCookie,
-        armour: Armour, encryption: AnswerEncryption | None = None,
+        armour: Armour, encryption: AnswerEncryption | None = None, masked: Callable[[bytes], bytes] = bytes,
     ) -> None:  # fmt: skip
+        """`masked` takes the configured secrets out of the body of an error."""
         self._settings = settings
         self.encryption = encryption
         """The last stop of every answer; None: they leave as they are (`security.enable_encryption`)."""
+        self.masked = masked
         self._inflight = armour.inflight
         self._shedding = armour.shedding
         self._admission = admission
@@ -300,7 +302,8 @@ class Exchanges:
         found = start.flow.nodes.get(failure.node)
         told = statuses.error_answer(failure.error, found, debug=self._settings.debug)
         content_type = "application/json" if told.body else ""
-        return Answer(told.status, content_type, told.body, told.headers, failure.wid, failure.forked_wid)
+        body = self.masked(told.body)
+        return Answer(told.status, content_type, body, told.headers, failure.wid, failure.forked_wid)
 
     def _lines(
         self, headers: Pairs, content_type: str, wid: str, forked: str, session: str, scheme: str

@@ -28,6 +28,7 @@ import uvloop
 from aiohttp import web
 
 from actors.catalogue import Catalogue
+from actors.guards.sanitizer import Sanitizer, SanitizerSettings
 from actors.kernel import ChildSpec, System
 from actors.runs.processes import Admission
 from actors.tree import Parts, tree
@@ -48,6 +49,7 @@ from gateway.configuration.followers import Rooms, follow
 from gateway.configuration.live import Live
 from gateway.exchange import Exchanges, ServerSettings
 from gateway.logs import access_log
+from gateway.logs.settings import secrets
 from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
 from gateway.version import VERSION
@@ -94,8 +96,13 @@ class Runtime:
         self._armour = make_armour(settings, self._parts.pool_figures, listen=listen)
         self._certificate: Certificate | None = None
         self._exchanges = Exchanges(
-            self._served, self.admission, self._new_wid, self.assembly.cookie, self._armour,
+            self._served,
+            self.admission,
+            self._new_wid,
+            self.assembly.cookie,
+            self._armour,
             self.assembly.encryption.answers,
+            Sanitizer(SanitizerSettings(kinds=(), secrets=frozenset(secrets(settings)))).data,
         )
         self._executions = Executions(
             self.catalogue, self._exchanges, self._new_wid, self._served.durability, self._served.max_body
@@ -207,9 +214,7 @@ class Runtime:
             self._new_wid, served.durability, data.own, self._parts.store,
             self.assembly.plugins,
         )  # fmt: skip
-        monitoring = self._watching.watch(
-            self.system, self.admission, self.assembly, self.assembly.limits.families
-        )
+        monitoring = self._watching.watch(self.system, self.admission, self.assembly, self.assembly.limits.families)
         table = routes(
             settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None,
             debug=make_debug_routes(self.live, self.system, self.assembly, self._watching),
@@ -223,7 +228,13 @@ class Runtime:
         clients = make_clients(settings, self.assembly.limits.limits, accounts, self.assembly.audit)
         desk = Desk(bearers, self._exchanges, self._debug_access, self.assembly.audit)
         reception = self._reception = Reception(
-            self.catalogue, self._exchanges, self.figures, table, desk, self._armour, clients,
+            self.catalogue,
+            self._exchanges,
+            self.figures,
+            table,
+            desk,
+            self._armour,
+            clients,
             access=access_log() if settings.server.access_log else None,
         )
         rooms = Rooms(

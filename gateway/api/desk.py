@@ -78,6 +78,7 @@ class Desk:
             answer = _plain(bad.answer)
         except NflowError as error:
             answer = refusal(error, debug=debug)
+            answer = answer._replace(body=self._exchanges.masked(answer.body))
         except Exception:
             self._log.exception("a handler failed", route=route.name)
             answer = refusal(NflowError(), debug=debug)
