@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.analysis import ScriptBlocked, issue_of
 from protocol.codec import go_json
 from protocol.errors import (
     AskError,
@@ -31,6 +30,7 @@ from protocol.errors import (
     Undecipherable,
 )
 from protocol.flow import Node
+from protocol.formats.findings import ScriptBlocked, issue_of
 from protocol.plugins import PluginFailed
 from protocol.process import Pairs
 from protocol.sessions import SessionEnded

@@ -31,12 +31,12 @@ from actors.kernel import Actor, Backoff, ChildSpec, Intensity
 from actors.library.library import Library
 from actors.library.own_library import OwnLibrary
 from actors.library.versions import Version, VersionSource, content_hash
-from protocol.analysis import SecurityIssue
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import AskError, Problem, Refusal, Unavailable
 from protocol.flow import Realm
 from protocol.flows import InstallApp, Installed, LookAnew, NoSuchApp, NotOurs, Rejected, RemoveApp, RollBack
 from protocol.formats import NO_MODULES
+from protocol.formats.findings import SecurityIssue
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.refs import AnyRef
 
 _READ_SECONDS = 60.0

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 from gateway import statuses
 from gateway.clients.origin import UNKNOWN, Origin
-from protocol.analysis import ScriptBlocked, issue_of
 from protocol.codec import dumps, go_json, loads
 from protocol.errors import (
     AskError,
@@ -25,6 +24,7 @@ from protocol.errors import (
     Unavailable,
 )
 from protocol.flows import NoSuchApp, NotOurs
+from protocol.formats.findings import ScriptBlocked, issue_of
 from protocol.process import Pairs
 
 JSON: Final = "application/json"

@@ -15,7 +15,7 @@ from typing import Final
 from actors.guards.analysis.matches import MOST_OF_A_RULE, Match, Matches
 from actors.guards.analysis.rules import Rule, RuleSet
 from actors.guards.analysis.syntax import MAX_BYTES, Node, encode, parse
-from protocol.analysis import Finding
+from protocol.formats.findings import Finding
 
 _AROUND: Final = 40
 """Characters of a snippet on each side (Go)."""

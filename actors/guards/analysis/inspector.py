@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 from actors.guards.analysis.analyzer import Analyzer
 from actors.guards.analysis.ledger import Ledger, Occasion, ScriptPlace
 from actors.guards.analysis.rules import RuleSet
-from protocol.analysis import Finding, SecurityIssue
 from protocol.errors import Problem, Refusal
 from protocol.flow import Flow, Node
-from protocol.metrics import Family, counter
+from protocol.formats.findings import Finding, SecurityIssue
+from protocol.observation.metrics import Family, counter
 
 MOST_KEPT: Final = 1_000
 """Texts whose findings are remembered."""

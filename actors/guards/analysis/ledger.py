@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from protocol.analysis import Finding, ScriptBlocked
+from protocol.formats.findings import Finding, ScriptBlocked
 
 MOST_ENTRIES: Final = 1_000
 

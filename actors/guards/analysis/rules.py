@@ -12,8 +12,8 @@ from typing import Final
 
 from actors.guards.pattern import Pattern
 from actors.guards.pattern import compile as compile_pattern
-from protocol.analysis import SEVERITIES, Severity
 from protocol.errors import BadDocument, Problem
+from protocol.formats.findings import SEVERITIES, Severity
 
 OFF: Final = "off"
 

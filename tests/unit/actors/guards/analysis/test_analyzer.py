@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from actors.guards.analysis.analyzer import Analyzer
 from actors.guards.analysis.rules import BUILT_IN, RuleSet, rule_set
 from actors.modules.defaults import default_sources
-from protocol.analysis import Finding
 from protocol.errors import BadDocument
+from protocol.formats.findings import Finding
 
 VECTORS = json.loads((Path(__file__).parents[4] / "data" / "analysis_vectors.json").read_text("utf-8"))
 """What the Go program's analyzer said of 28 scripts."""

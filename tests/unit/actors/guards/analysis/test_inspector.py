@@ -7,8 +7,8 @@ import pytest
 from actors.guards.analysis.inspector import Inspector, InspectorSettings
 from actors.guards.analysis.ledger import Ledger, ScriptPlace
 from actors.guards.analysis.rules import rule_set
-from protocol.analysis import ScriptBlocked, SecurityIssue
 from protocol.formats import read
+from protocol.formats.findings import ScriptBlocked, SecurityIssue
 
 PLACE = ScriptPlace("shop", "Home", "n1", "drawflow.Home.data.n1.data.code")
 EVIL = "function main() {\n  eval('1'); Function('2')\n}"
