@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Final
 
 from actors.kernel import Actor
-from protocol.metrics import Durations, Family, gauge, histogram
+from protocol.observation.metrics import Durations, Family, gauge, histogram
 
 BEAT_SECONDS: Final = 0.1
 LAGS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from protocol.errors import BadDocument, NflowError, Problem
 from protocol.flow import Node
-from protocol.metrics import Family, counter, gauge
+from protocol.observation.metrics import Family, counter, gauge
 from protocol.process import Answer, AnswerBegun, Failure, ProcessState, Reply, StartProcess
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ from actors.sandbox.sandbox import Sandbox, counts_as_failure
 from actors.stores.store import Store
 from actors.tracing import Tracing
 from actors.tracker import Tracker, Trackers
-from protocol.auditing import Audit, unheard
 from protocol.flow import Realm
+from protocol.observation.auditing import Audit, unheard
 from protocol.process import StartProcess
 from protocol.refs import Ref
 from protocol.sandbox import Limits

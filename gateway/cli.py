@@ -278,7 +278,7 @@ def _settings(config: Path | None) -> Settings:
 def _record_import(settings: Settings, source: str, *, good: bool) -> None:
     """For the audit. That it cannot be written is said, and undoes nothing."""
     from gateway.assembly.audit import record_command
-    from protocol.auditing import AuditKind, Outcome
+    from protocol.observation.auditing import AuditKind, Outcome
 
     try:
         record_command(settings, AuditKind.FLOW, f"import {source}", Outcome.DONE if good else Outcome.FAILED)

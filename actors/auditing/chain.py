@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from protocol.auditing import AuditEvent
 from protocol.codec import dumps
+from protocol.observation.auditing import AuditEvent
 
 NOTHING_BEFORE: Final = "0" * 64
 MOST_CHARACTERS: Final = 500

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from actors.auditing.chain import Head, end_of, written
-from protocol.auditing import AuditEvent
+from protocol.observation.auditing import AuditEvent
 
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _TAIL_BYTES: Final = 64 << 10

@@ -17,7 +17,7 @@ import structlog
 from actors.auditing.ledger import Ledger
 from actors.auditing.trail import REPEATED_SECONDS, AuditTrail
 from actors.kernel import Actor, Backoff, ChildSpec
-from protocol.auditing import AuditEvent, AuditKind
+from protocol.observation.auditing import AuditEvent, AuditKind
 
 MOST_EVENTS: Final = 500
 """Of one write."""

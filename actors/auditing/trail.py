@@ -8,11 +8,12 @@ are missing as soon as one can be written. Repeated refusals are told once at on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from protocol.auditing import REPEATING, AuditEvent, AuditKind, Outcome
+from protocol.observation.auditing import REPEATING, AuditEvent, AuditKind, Outcome
+from protocol.observation.metrics import Family, counter, gauge
 
 WAITING_EVENTS: Final = 10_000
 """Events that may wait; more: dropped and counted."""
@@ -47,7 +48,7 @@ class AuditTrail:
         return len(self._events)
 
     def tell(self, event: AuditEvent) -> None:
-        """Take an event (`protocol.auditing.Audit`)."""
+        """Take an event (`protocol.observation.auditing.Audit`)."""
         if event.time == 0.0:
             event = replace(event, time=self._wall())
         if event.outcome is Outcome.REFUSED and event.kind in REPEATING and self._seen(event):
@@ -86,6 +87,15 @@ class AuditTrail:
         for kind, times in others.items():
             self._put(AuditEvent(kind, "others, too many to name", Outcome.REFUSED, details={"times": times},
                                  time=self._wall()))  # fmt: skip
+
+    def families(self) -> Iterable[Family]:
+        """For the metrics page."""
+        yield counter("nflow_audit_events", "Security events written", self.written)
+        yield counter("nflow_audit_dropped", "Security events that found no room", self.dropped)
+        yield counter(
+            "nflow_audit_failures", "Writes of security events that failed and are tried again", self.failures
+        )
+        yield gauge("nflow_audit_waiting", "Security events that wait to be written", len(self._events))
 
     def batch(self, most: int) -> list[AuditEvent]:
         """The oldest events that wait. They stay until `done`."""

@@ -14,9 +14,9 @@ from typing import Any, Final
 from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions, SessionView
 from actors.sessions import suspended
-from protocol.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import BadDocument, CallRefused
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.process import Request
 
 FORM_MAP: Final = "nflow_form"

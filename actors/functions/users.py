@@ -17,7 +17,7 @@ from actors.functions.arguments import Arguments
 from actors.functions.caller import Caller, Functions
 from actors.library import cells
 from actors.library.library import Library, Token
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 _NOBODY: Final = "0" * 64
 

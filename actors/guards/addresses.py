@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import BadDocument, Problem
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from protocol.metrics import Family, counter, gauge
+from protocol.observation.metrics import Family, counter, gauge
 
 
 class LimitFigures:

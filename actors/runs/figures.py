@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from protocol.flow import Flow, Node
-from protocol.metrics import OTHER, Bounded, Durations, Family, Summary
+from protocol.observation.metrics import OTHER, Bounded, Durations, Family, Summary
 
 MOST_FLOWS: Final = 200
 MOST_NODES: Final = 1_000

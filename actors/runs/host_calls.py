@@ -18,9 +18,9 @@ import structlog
 
 from actors.functions.caller import Caller, Functions
 from actors.runs.answer_stream import AnswerStream
-from protocol.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.codec import dumps, loads
 from protocol.errors import BadDocument, CallRefused, NflowError
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.sandbox import HostCall, HostReply
 
 NULL = b"null"

@@ -17,11 +17,11 @@ from actors.runs.figures import RunFigures
 from actors.runs.result_cache import ResultCache
 from actors.sessions.lone import LoneSession
 from actors.tracing import Tracing
-from protocol.auditing import Audit, unheard
 from protocol.flow import Flow
+from protocol.observation.auditing import Audit, unheard
+from protocol.observation.tracking import TrackerRow
 from protocol.process import StartProcess
 from protocol.refs import Recipient, Ref
-from protocol.tracking import TrackerRow
 
 
 @dataclass(frozen=True, slots=True)

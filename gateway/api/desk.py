@@ -23,8 +23,8 @@ from gateway.exchange import SERVER, BadBodyError, Exchanges, peer
 from gateway.statuses import ErrorAnswer
 from gateway.translate import parse_query
 from gateway.visit import Visit
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import BadDocument, NflowError, Problem
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 _NO_STORE: Final = ("Cache-Control", "no-store")
 AUDITED: Final[Mapping[str, AuditKind]] = MappingProxyType(

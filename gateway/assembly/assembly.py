@@ -43,7 +43,7 @@ from gateway.assembly.watching import Watching
 from gateway.logs import LOG_LEVELS
 from gateway.session_cookie import SessionCookie
 from gateway.version import VERSION
-from protocol.auditing import Audit, unheard
+from protocol.observation.auditing import Audit, unheard
 from protocol.process import StartProcess
 from protocol.sandbox import Limits
 from protocol.settings import Settings
@@ -103,11 +103,17 @@ class Assembly:
             journal=JournalSettings(batch_records=store.journal_batch, waiting_records=store.journal_buffer),
             tracker=_tracker(settings, data),
             doors=(
-                *watching.doors(), *_recorder(settings, self.trail), *self.reach.children(), *data.keepers,
+                *watching.doors(),
+                *_recorder(settings, self.trail),
+                *self.reach.children(),
+                *data.keepers,
                 *self.limits.doors,
             ),
             keepers=(
-                *watching.services(), *self.limits.keepers, *data.services, plugins.child(),
+                *watching.services(),
+                *self.limits.keepers,
+                *data.services,
+                plugins.child(),
                 *reporters(settings, lambda: self.parts),
             ),
             run_figures=watching.runs,

@@ -9,7 +9,7 @@ import time
 from actors.auditing.ledger import Ledger
 from actors.guards.sanitizer import SECRET_KINDS, Sanitizer, SanitizerSettings
 from gateway.logs.settings import secrets
-from protocol.auditing import AuditEvent, AuditKind, Outcome
+from protocol.observation.auditing import AuditEvent, AuditKind, Outcome
 from protocol.settings import Settings
 
 

@@ -46,8 +46,8 @@ from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tree import PATIENT
 from gateway.assembly.encryption import EncryptionParts
-from protocol.auditing import Audit, unheard
 from protocol.errors import BadDocument, NodeError, Problem
+from protocol.observation.auditing import Audit, unheard
 from protocol.settings import Settings
 
 DAY_SECONDS = 86_400

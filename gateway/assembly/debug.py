@@ -15,7 +15,7 @@ from gateway.debug.parts import DebugParts
 from gateway.debug.table import debug_routes
 from gateway.logs.settings import secrets
 from gateway.version import VERSION
-from protocol.auditing import AuditEvent, AuditKind, Outcome
+from protocol.observation.auditing import AuditEvent, AuditKind, Outcome
 from protocol.settings import Settings
 from protocol.storage import StoreState
 

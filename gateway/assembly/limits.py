@@ -20,10 +20,10 @@ from gateway.clients.clients import Clients
 from gateway.clients.exclusions import Exclusions
 from gateway.clients.limiter import Limiter, LimiterSettings
 from gateway.clients.origin import Proxies
-from protocol.auditing import Audit, unheard
 from protocol.errors import BadDocument, Problem
 from protocol.limits import Quota
-from protocol.metrics import Families
+from protocol.observation.auditing import Audit, unheard
+from protocol.observation.metrics import Families
 from protocol.settings import Settings
 
 CLEANUP_MINUTES = 10.0
@@ -61,9 +61,7 @@ class LimitParts:
         self.families = (limits.figures.families,)
 
 
-def make_clients(
-    settings: Settings, limits: Limits | None, accounts: Accounts, audit: Audit = unheard
-) -> Clients:
+def make_clients(settings: Settings, limits: Limits | None, accounts: Accounts, audit: Audit = unheard) -> Clients:
     """Who is recognised, and how he is limited."""
     proxies, told, exclusions = client_rules(settings)
     if limits is None:

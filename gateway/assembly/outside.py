@@ -12,7 +12,7 @@ from actors.reach.http_client import HttpSettings
 from actors.reach.mailer import MailServer, MailSettings
 from actors.reach.reach import ReachSettings
 from actors.reach.redis_client import RedisSettings
-from protocol.auditing import Audit, unheard
+from protocol.observation.auditing import Audit, unheard
 from protocol.settings import Settings
 
 

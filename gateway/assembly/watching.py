@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from actors.auditing.trail import AuditTrail
 from actors.guards.analysis.inspector import Inspector
 from actors.kernel import Backoff, ChildSpec, System
 from actors.plugins.plugins import Plugins
@@ -37,7 +38,7 @@ from gateway.monitoring.port import MonitoringPort
 from gateway.monitoring.surroundings import Surroundings
 from gateway.version import VERSION
 from protocol.errors import BadDocument, Problem
-from protocol.metrics import Families, Family, counter, gauge
+from protocol.observation.metrics import Families, Family, counter, gauge
 from protocol.settings import Settings
 
 
@@ -50,6 +51,7 @@ class Assembled(Protocol):
     plugins: Plugins
     encryption: EncryptionParts
     inspector: Inspector | None
+    trail: AuditTrail
 
 
 class Watching:
@@ -115,7 +117,8 @@ class Watching:
         machine = Machine(self.pulse, detailed=detailed)
         sources: list[Families] = [
             self._self, self.figures.families, house.families, self.kernel.families, around.families,
-            machine.families, self.pulse.families, assembly.encryption.figures.families, *further,
+            machine.families, self.pulse.families, assembly.encryption.figures.families,
+            assembly.trail.families, *further,
         ]  # fmt: skip
         if assembly.inspector is not None:
             sources.append(assembly.inspector.families)
@@ -142,7 +145,7 @@ class Watching:
             gauge("nflow_uptime_seconds", "Seconds since the gateway began", time.time() - self.figures.started_at),
             Family("nflow_build_info", "gauge", "What runs", ("version", "python"),
                    [((VERSION, sys.version.split()[0]), 1)]),
-            counter("nflow_log_lines_dropped", "Log lines that found no room", _lines_dropped()),
+            counter("nflow_log_lines_dropped", "Log lines that were lost", _lines_dropped()),
         )  # fmt: skip
 
     def _details(self, admission: Admission, data: Data) -> Mapping[str, Any]:
@@ -169,7 +172,7 @@ class Watching:
 
 def _lines_dropped() -> int:
     log = logs.in_force()  # None: the program that embeds us has its own
-    return log.writer.dropped if log is not None else 0
+    return log.writer.dropped + log.writer.failed if log is not None else 0
 
 
 def _surroundings(assembly: Assembled) -> Surroundings:

@@ -19,7 +19,7 @@ import structlog
 
 from actors.guards.interception import Interceptor, Taken, media
 from protocol.errors import LimitExceeded, NflowError
-from protocol.metrics import Family, counter
+from protocol.observation.metrics import Family, counter
 from protocol.process import Answer, AnswerBegun, Chunks, Failure, Pairs
 
 LARGE: Final = 1 << 16

@@ -18,10 +18,10 @@ from gateway.clients.exclusions import Exclusions
 from gateway.clients.networks import neighbourhood
 from gateway.statuses import ErrorAnswer
 from gateway.visit import Visit
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.codec import go_json
 from protocol.errors import Refusal
 from protocol.limits import Taken
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import structlog
 
 from gateway.configuration.live import Live
 from gateway.configuration.source import Source
-from protocol.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 from protocol.errors import BadDocument
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, Outcome, unheard
 
 
 def reload(source: Source, live: Live, audit: Audit = unheard) -> bool:

@@ -21,8 +21,8 @@ from actors.sessions.sessions import Sessions
 from actors.tracker import Tracker, Trackers
 from gateway.api.call import Call
 from gateway.api.table import Auth, Handler, Route
-from protocol.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.codec import loads_from_script
+from protocol.observation.auditing import Audit, AuditEvent, AuditKind, unheard
 from protocol.settings import Settings
 from protocol.storage import StoreState
 

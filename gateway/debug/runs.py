@@ -14,8 +14,8 @@ from gateway.api.call import ApiAnswer, ApiError, Call
 from gateway.api.schemas import COUNT, TEXT, an_object
 from gateway.api.table import Query, Route
 from gateway.debug.parts import DebugParts, debug_route, operated
-from protocol.auditing import AuditKind
 from protocol.errors import AskError, Overloaded, Unavailable
+from protocol.observation.auditing import AuditKind
 from protocol.process import DescribeProcess, ProcessDescription
 from protocol.refs import AnyRef
 

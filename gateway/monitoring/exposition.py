@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import inf, isnan
 
-from protocol.metrics import Durations, Family, Summary, Value
+from protocol.observation.metrics import Durations, Family, Summary, Value
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.visit import Visit
-from protocol.metrics import OTHER, Durations, Family, Summary, counter, gauge, histogram, quantiles
+from protocol.observation.metrics import OTHER, Durations, Family, Summary, counter, gauge, histogram, quantiles
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MOST_ROUTES: Final = 300

@@ -15,7 +15,7 @@ from actors.runs.processes import Admission
 from actors.runs.result_cache import ResultCache
 from actors.sandbox.forker import ForkerFigures
 from actors.sandbox.pool import PoolFigures
-from protocol.metrics import Family, counter, gauge
+from protocol.observation.metrics import Family, counter, gauge
 
 MOST_CHILDREN: Final = 64
 KEEPERS: Final = frozenset({"/root/processes", "/root/sandboxes/pool", "/root/services/sessions"})

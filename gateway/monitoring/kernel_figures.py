@@ -14,7 +14,7 @@ import structlog
 
 from actors.sandbox.sandbox import SandboxEndedError
 from protocol.lifecycle import ActorCrashed, Escalated, Event, MailboxFull, Restarted
-from protocol.metrics import OTHER, Family, counter
+from protocol.observation.metrics import OTHER, Family, counter
 
 LATELY_SECONDS: Final = 60.0
 MOST_SUPERVISORS: Final = 50

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from actors.pulse import PulseFigures
-from protocol.metrics import Durations, Family, counter, gauge
+from protocol.observation.metrics import Durations, Family, counter, gauge
 
 _STATUS: Final = Path("/proc/self/status")
 _CGROUP: Final = Path("/sys/fs/cgroup")

@@ -1,7 +1,7 @@
 """The metrics page: everybody's plain numbers, read when somebody asks.
 
 Nothing is counted here, so being watched costs the request path nothing. A room joins by its `families()`
-(`protocol/metrics.py`): one line among the sources, see `gateway/assembly/watching.py`. The numbers are read on the
+(`protocol/observation/metrics.py`): one line among the sources, see `gateway/assembly/watching.py`. The numbers are read on the
 loop, as of one moment; the text is made of them on a thread.
 """
 
@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import ProcessCollector
 
 from gateway.monitoring.exposition import exposition, frozen
-from protocol.metrics import Families, Family, counter, gauge
+from protocol.observation.metrics import Families, Family, counter, gauge
 
 
 class Metrics:

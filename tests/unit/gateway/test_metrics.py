@@ -12,7 +12,17 @@ from gateway.monitoring.figures import LATEST, MOST_ROUTES, MOST_SERIES, Figures
 from gateway.monitoring.house import place_of
 from gateway.monitoring.metrics import Metrics
 from gateway.visit import Visit
-from protocol.metrics import Bounded, Durations, Families, Family, Summary, counter, gauge, histogram, quantiles
+from protocol.observation.metrics import (
+    Bounded,
+    Durations,
+    Families,
+    Family,
+    Summary,
+    counter,
+    gauge,
+    histogram,
+    quantiles,
+)
 
 
 def visit(method: str = "GET", route: str = "/a", status: int = 200, *, workflow: bool = True) -> Visit:

@@ -12,7 +12,7 @@ import pytest
 
 from actors.auditing.chain import NOTHING_BEFORE, digest, verify
 from actors.auditing.ledger import Ledger
-from protocol.auditing import AuditEvent, AuditKind, Outcome
+from protocol.observation.auditing import AuditEvent, AuditKind, Outcome
 
 
 def event(number: int = 0) -> AuditEvent:

@@ -13,7 +13,7 @@ from actors.auditing.ledger import Ledger
 from actors.auditing.recorder import recorded
 from actors.auditing.trail import REPEATED_KEYS, AuditTrail
 from actors.kernel import ChildSpec, Supervisor, System
-from protocol.auditing import AuditEvent, AuditKind, Outcome
+from protocol.observation.auditing import AuditEvent, AuditKind, Outcome
 
 LOGIN = AuditEvent(AuditKind.LOGIN, "login", who="ana")
 

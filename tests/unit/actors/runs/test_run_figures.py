@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.runs.figures import MOST_FLOWS, MOST_NODES, RunFigures
 from protocol.flow import Flow, Node
-from protocol.metrics import OTHER, Durations, Summary
+from protocol.observation.metrics import OTHER, Durations, Summary
 
 
 def node(id_: str, kind: str = "js") -> Node:
