@@ -92,9 +92,7 @@ class AuditTrail:
         """For the metrics page."""
         yield counter("nflow_audit_events", "Security events written", self.written)
         yield counter("nflow_audit_dropped", "Security events that found no room", self.dropped)
-        yield counter(
-            "nflow_audit_failures", "Writes of security events that failed and are tried again", self.failures
-        )
+        yield counter("nflow_audit_failures", "Failed writes of security events", self.failures)
         yield gauge("nflow_audit_waiting", "Security events that wait to be written", len(self._events))
 
     def batch(self, most: int) -> list[AuditEvent]:
