@@ -308,8 +308,7 @@ class Pool(Actor[Any]):
     def _watch_queue(self) -> None:
         if not self._looking:
             self._looking = True
-            if not self._figures.pace:
-                self._pace.begin(self.context.now())
+            self._pace.begin(self.context.now())
             self.context.after(self._settings.grow_after_seconds, _Look())
 
     def _look(self) -> None:
@@ -331,7 +330,9 @@ class Pool(Actor[Any]):
     def _foresee(self, now: float) -> None:
         """Tell how long a script that comes now would wait."""
         figures, waiting = self._figures, len(self._waiting)
-        figures.pace = self._pace.seconds(len(self._seating.seats), now) if waiting else 0.0
+        if not waiting:
+            self._pace.end()
+        figures.pace = self._pace.seconds(len(self._seating.seats), now)
         figures.delay = (waiting + 1) * figures.pace
 
     def _growth(self, now: float) -> int:

@@ -129,12 +129,15 @@ class Seating:
 
 
 _REMEMBERED: Final = 128
+_ENOUGH: Final = 8
+_ENOUGH_SECONDS: Final = 0.5
 
 
 class Pace:
     """How fast sandboxes become free while scripts wait for one: a queue is worked off at this pace.
 
-    Until the first are free there is nothing to go by; the longer that lasts, the longer a lease is taken to be.
+    A few are no pace yet: nothing is said before each seat was free twice, or half a second is over. The longer nobody
+    is free, the longer a lease is taken to be.
     """
 
     __slots__ = ("_freed",)
@@ -143,18 +146,26 @@ class Pace:
         self._freed: deque[float] = deque(maxlen=_REMEMBERED)
 
     def begin(self, now: float) -> None:
-        """The first script waits."""
+        """Scripts wait, maybe since now."""
+        if not self._freed:
+            self._freed.append(now)
+
+    def end(self) -> None:
+        """Nobody waits any more."""
         self._freed.clear()
-        self._freed.append(now)
 
     def freed(self, now: float) -> None:
         """A sandbox has become free, and somebody waits for it."""
         self._freed.append(now)
 
     def seconds(self, seats: int, now: float) -> float:
-        """Between two sandboxes becoming free. `seats`: sandboxes there are.
+        """Between two sandboxes becoming free; 0: not known yet. `seats`: sandboxes there are.
 
         Each seat counts as one script about to end, so that a few long ones at once do not look like a standstill.
         """
-        freed = self._freed
-        return (now - freed[0]) / (len(freed) - 1 + max(1, seats)) if freed else 0.0
+        if not self._freed:
+            return 0.0
+        seats, freed, passed = max(1, seats), len(self._freed) - 1, now - self._freed[0]
+        if freed < min(_ENOUGH + 2 * seats, _REMEMBERED - 1) and passed < _ENOUGH_SECONDS:
+            return 0.0
+        return passed / (freed + seats)

@@ -33,7 +33,13 @@ PAUSE = 10.0 if LONG else 0.5
 HEAD = b"GET /ok HTTP/1.1\r\nHost: h\r\nX-Slow: " + b"a" * 1000
 WAVES = 15 if LONG else 1
 FLOWS = playbook(chain("/ok", "c.JSON(200, {ok: true})"))
-CONFIG = f"[server]\nheader_seconds = {SECONDS}\nkeepalive_seconds = {SECONDS}\n[vm_pool]\npreload_size = 2\nmax_size = 2\n"
+CONFIG = f"""[server]
+header_seconds = {SECONDS}
+keepalive_seconds = {SECONDS}
+[vm_pool]
+preload_size = 2
+max_size = 2
+"""
 
 
 async def dripping(server: Server) -> float:
@@ -63,10 +69,10 @@ async def silent(server: Server) -> float:
 async def idle(server: Server) -> float:
     """Say nothing after a request; how long that was taken."""
     reader, writer = await connected(server)
-    writer.write(b"GET /ok HTTP/1.1\r\nHost: h\r\n\r\n")
+    writer.write(b"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
     seconds, said = await closed_after(reader, SECONDS + SLACK)
     writer.close()
-    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.startswith(b"HTTP/1.1 404 ")
     return seconds
 
 

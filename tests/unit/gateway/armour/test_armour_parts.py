@@ -188,6 +188,8 @@ def test_the_pace_is_that_of_late() -> None:
     pace = Pace()
     assert pace.seconds(4, 0.0) == 0.0
     pace.begin(10.0)
+    assert pace.seconds(4, 10.4) == 0.0, "too early to tell"
+    pace.begin(10.7)
     assert pace.seconds(4, 11.0) == 0.25, "nobody was free for a second: four seats, so a quarter each at best"
     for n in range(1, 1001):
         pace.freed(10.0 + n * 0.01)
@@ -195,6 +197,12 @@ def test_the_pace_is_that_of_late() -> None:
     for n in range(1, 1001):
         pace.freed(20.0 + n * 0.1)
     assert 0.09 < pace.seconds(4, 120.0) <= 0.1
+    pace.end()
+    assert pace.seconds(4, 120.0) == 0.0
+    pace.begin(200.0)
+    for n in range(1, 17):
+        pace.freed(200.0 + n * 0.001)
+    assert 0.0005 < pace.seconds(4, 200.016) <= 0.001, "sixteen in sixteen milliseconds are a pace"
 
 
 def flow(*, script: bool) -> Flow:
