@@ -40,11 +40,13 @@ class Checked:
     """File, and what is wrong in it; no file: of all together."""
     flows: list[Flow] = field(default_factory=list)
     """Those that can be served."""
+    unread: list[str] = field(default_factory=list)
+    """What could not even be read, and why."""
 
     @property
     def bad(self) -> bool:
         """Whether a flow would be refused, a script not run."""
-        return any(problem.fatal for name, problem in self.problems if name)
+        return bool(self.unread) or any(problem.fatal for name, problem in self.problems if name)
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -64,7 +66,7 @@ def check_files(files: Iterable[Path], settings: Settings, modules: Mapping[str,
         try:
             document = file.read_bytes()
         except OSError as error:
-            checked.problems.append((name, Problem("document", f"cannot be read: {error.strerror}")))
+            checked.unread.append(f"{name}: cannot be read: {error.strerror}")
             continue
         reading = read(document, file.stem, modules)
         issues = inspector.flows(reading.flows, "save")[1] if inspector is not None else []

@@ -153,6 +153,8 @@ def check(
     from gateway.checking import check_files
 
     checked = check_files(_playbooks(files), _settings(config), default_sources())
+    for line in checked.unread:
+        typer.echo(line, err=True)
     for line in checked.lines():
         typer.echo(line)
     typer.echo(f"{_counted(len(checked.flows))} can be served")

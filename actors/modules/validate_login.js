@@ -28,5 +28,5 @@ const REFUSED = `<!DOCTYPE html>
 
 // A path of our own server, never an address of another: browsers read \ as /, and skip tabs and line breaks.
 function local(path, otherwise) {
-  return typeof path === 'string' && /^\/(?![\/\\])[^\\\x00-\x20\x7f]*$/.test(path) ? path : otherwise
+  return typeof path === 'string' && /^\/([^\/\\\x00-\x20\x7f][^\\\x00-\x20\x7f]*)?$/.test(path) ? path : otherwise
 }

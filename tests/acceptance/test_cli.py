@@ -343,3 +343,36 @@ def up(server: Server) -> bool:
         return server.get("/health").status == 200
     except OSError:
         return False
+
+
+def test_check_looks_through_scripts_and_compiles_them(tmp_path: Path) -> None:
+    bad = chain("/a", "function main() {\n  eval('1');\n  while (true) {}\n}")
+    bad["n1"]["outputs"] = {"output_1": {"connections": [{"node": "n2"}]}}
+    bad["n2"] = {"data": {"type": "js", "code": "function main() {\n  var x = ;\n}"}, "outputs": {}}
+    bad["n3"] = {"data": {"type": "js", "script": "const a = await 1;\nreturn a +"}, "outputs": {}}
+    write(tmp_path / "bad.json", playbook(Bad=bad))
+    done = run(tmp_path, "check", "bad.json")
+    assert done.code == 1
+    at = "drawflow.Bad.data"
+    assert any(f"error: {at}.n1.data.code: eval_usage (high) at line 2, column 3" in line for line in done.out)
+    assert any(f"warning: {at}.n1.data.code: infinite_loop (medium) at line 3" in line for line in done.out)
+    assert any(
+        f"error: {at}.n2.data.code: does not compile: SyntaxError" in line and "2:11" in line for line in done.out
+    )
+    assert any(f"error: {at}.n3.data.script: does not compile: SyntaxError" in line for line in done.out)
+    (tmp_path / "config.toml").write_text('[security]\nallowed_patterns = ["eval_usage", "infinite_loop"]\n')
+    write(tmp_path / "mild.json", playbook(Mild={name: bad[name] for name in ("s", "n1")}))
+    mild = run(tmp_path, "check", "mild.json")
+    assert (mild.code, [line for line in mild.out if "eval" in line]) == (0, [])
+
+
+def test_an_import_refuses_what_a_save_would(tmp_path: Path) -> None:
+    write(tmp_path / "evil.json", playbook(Evil=chain("/a", "function main() { return eval('1') }")))
+    refused = run(tmp_path, "import", "evil.json")
+    assert refused.code == 1
+    assert any("app evil: error: drawflow.Evil.data.n1.data.code: eval_usage (high)" in line for line in refused.out)
+    assert any(line.split() == ["apps", "0", "0", "1"] for line in refused.out)
+    (tmp_path / "config.toml").write_text("[security]\nblock_on_high_severity = false\n")
+    warned = run(tmp_path, "import", "evil.json")
+    assert warned.code == 0
+    assert any(line.split() == ["apps", "1", "0", "0"] for line in warned.out)

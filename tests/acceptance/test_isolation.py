@@ -71,7 +71,8 @@ def server(launch: Launch, request: pytest.FixtureRequest) -> Server:
             **leaks,
             **code,
         ),
-        f'[server]\nrealm = "{request.param}"\n[vm_pool]\nmax_size = 1\npreload_size = 1\n',
+        f'[server]\nrealm = "{request.param}"\n[vm_pool]\nmax_size = 1\npreload_size = 1\n'
+        "[security]\nenable_static_analysis = false\n",  # the wall is tested, without the advice
     )
 
 

@@ -121,6 +121,7 @@ def server(launch: Launch, peer: HttpPeer, tmp_path_factory: pytest.TempPathFact
     return launch(
         folder,
         f'[plugin]\nfolder = "{plugins}"\n[security]\nallowed_addresses = ["127.0.0.1/32"]\n'
+        "enable_static_analysis = false\n"  # what is malicious shall meet the sandbox
         f'[env]\nAPI_KEY = "key of env"\nWEBHOOK_SECRET = "{SECRET}"\n',
     )
 
@@ -194,6 +195,18 @@ def test_a_malicious_block_ends_at_its_first_statement(server: Server, manual: s
     answer = server.post(f"/blocked/{manual}", json={})
     assert answer.status == 500
     assert BLOCKED["eval"] in answer.json()["message"]
+
+
+def test_by_default_what_the_manuals_call_blocked_is_not_even_run(launch: Launch, tmp_path: Path) -> None:
+    write(tmp_path / "allowed.json", flat("/allowed", "\n".join(ALLOWED) + "return 'allowed'"))
+    for number, (_, statement) in enumerate(MALICIOUS.values()):
+        write(tmp_path / f"malicious_{number}.json", flat(f"/malicious/{number}", statement))
+    server = launch(tmp_path)
+    for number in range(len(MALICIOUS)):
+        told = server.post(f"/malicious/{number}", json={}).json()
+        assert told["error"] == "script blocked due to security issues: 1 high severity issues found"
+        assert told["issues"][0]["line"] == 1
+    assert server.post("/allowed", json={}).json() == "allowed"
 
 
 def test_what_is_allowed_runs(server: Server) -> None:
