@@ -108,6 +108,7 @@ class Runtime:
             self.catalogue, self._exchanges, self._new_wid, self._served.durability, self._served.max_body
         )
         self._reception: Reception | None = None
+        self._started = False
         self._log = structlog.get_logger("runtime")
 
     @property
@@ -145,16 +146,20 @@ class Runtime:
         # What is here now stays for good: collections need not walk it again.
         gc.collect()
         gc.freeze()
+        self._started = True
         self._log.info("Started nFlow Runtime", **self._told())
 
     async def stop(self) -> None:
         """Drain and stop: accepted requests are answered, rows are flushed, sandboxes end."""
-        self._log.info("Stopping nFlow Runtime", runs=len(self.admission.active))
+        started, self._started = self._started, False
+        if started:
+            self._log.info("Stopping nFlow Runtime", runs=len(self.admission.active))
         drain = self._settings.server.drain_seconds
         await self.system.stop(2 * drain + 15.0)
         if self._parts.store is not None:
             await self._parts.store.close()
-        self._log.info("Stopped nFlow Runtime")
+        if started:
+            self._log.info("Stopped nFlow Runtime")
 
     def _told(self) -> dict[str, Any]:
         """What the log says of a start."""
