@@ -165,8 +165,9 @@ class Runtime:
         """What the log says of a start."""
         settings, catalogue = self._settings, self.catalogue
         return {
-            "version": VERSION, "url": self.url if self._served.listen else "", "profile": settings.server.profile or "none",
-            "apps": len(catalogue.live), "flows": len(catalogue.flows), "pid": os.getpid(),
+            "version": VERSION, "url": self.url if self._served.listen else "",
+            "profile": settings.server.profile or "none", "apps": len(catalogue.live),
+            "flows": len(catalogue.flows), "pid": os.getpid(),
         }  # fmt: skip
 
     def attach(self, app: web.Application, prefix: str = "") -> None:
