@@ -75,14 +75,14 @@ def serve(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show debug lines too.")] = False,
 ) -> None:
     """Serve playbooks over HTTP until SIGTERM or Ctrl-C; a second one exits at once. SIGHUP reads the configuration."""
+    refuse_intruders()
     from gateway import logs
+    from gateway.configuration.source import Source
 
     if sys.platform != "linux":
         # Not quietly, and not unconfined: pidfds, seccomp and Landlock are what the sandboxes are made of.
         refuse("sandboxes need Linux: run it in WSL2, a virtual machine or a container")
     logs.configure(verbose=verbose)
-    refuse_intruders()
-    from gateway.configuration.source import Source
 
     over = environment(server_host=host, server_port=port, server_profile=profile)
     source = Source(configuration_file(config), over)

@@ -34,7 +34,9 @@ def refuse_intruders() -> None:
     from gateway.ownership import intruders
 
     if others := intruders():
-        refuse("\n".join(others))
+        for line in others:
+            typer.echo(f"nflow: {line}", err=True)
+        raise typer.Exit(2)
 
 
 def configuration_file(config: Path | None) -> Path | None:

@@ -25,6 +25,7 @@ from protocol.errors import (
     SandboxLost,
     ScriptError,
     Unavailable,
+    Undecipherable,
 )
 from protocol.flow import Node
 from protocol.sessions import SessionEnded
@@ -46,6 +47,7 @@ TABLE: list[tuple[NflowError, int]] = [
     (CallRefused("the session would be larger than 1024 kB"), 500),
     (NotWaiting("no run of yours waits at node n"), 409),
     (NoLogin(), 500),
+    (Undecipherable("the key then is not known"), 500),
     (SessionEnded(), 503),
     (Crashed(RuntimeError("SECRET"), "/root/x"), 500),
     (Gone("SECRET"), 500),
@@ -73,7 +75,13 @@ def test_the_table_knows_every_error_of_the_tree() -> None:
         below = [each for each in kind.__subclasses__() if each.__module__ == "protocol.errors"]
         return set().union(*map(leaves, below)) if below else {kind}
 
-    never_answers = {errors.UnusableStore, errors.UnusableAddress, errors.RestartsExhausted, errors.BadFrame}
+    never_answers = {
+        errors.UnusableStore,
+        errors.UnusableAddress,
+        errors.UnusableCertificate,
+        errors.RestartsExhausted,
+        errors.BadFrame,
+    }
     ours = leaves(NflowError) | {SessionEnded}
     assert ours - never_answers == {type(error) for error, _ in TABLE} - {NflowError}
 

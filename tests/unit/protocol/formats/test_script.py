@@ -21,9 +21,9 @@ def script(text: str = "function main() {}", **data: Any) -> Script:
 @pytest.mark.parametrize(
     ("data", "main_required", "expected"),
     [
-        ({"code": "A", "script": "B"}, True, Source("A", "main")),
-        ({"compile": "T", "code": "A"}, True, Source("T", "main")),
-        ({"code": "A"}, False, Source("A", "body")),
+        ({"code": "A", "script": "B"}, True, Source("A", "main", key="code")),
+        ({"compile": "T", "code": "A"}, True, Source("T", "main", key="compile")),
+        ({"code": "A"}, False, Source("A", "body", key="code")),
         ({"code": "", "script": "json"}, True, Source("MODULE", "main", "json")),
         ({"script": "json"}, False, Source("MODULE", "main", "json")),
         ({"script": "return 1"}, True, Source("return 1", "body")),
