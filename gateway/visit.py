@@ -19,8 +19,8 @@ class Visit:
     """One request."""
 
     __slots__ = (
-        "app", "began", "client", "flow", "held", "id", "lines", "method", "path", "reason", "route", "scheme",
-        "status", "trace", "wid", "workflow",
+        "app", "began", "client", "disputed", "flow", "held", "id", "lines", "method", "path", "reason", "route",
+        "scheme", "status", "trace", "wid", "workflow",
     )  # fmt: skip
 
     def __init__(self, began: float, method: str, path: str) -> None:
@@ -33,6 +33,8 @@ class Visit:
         """Of the request: the client's `X-Request-ID`, or one of ours."""
         self.client = ""
         """The client's address, without a port: the peer's, or what a trusted proxy says."""
+        self.disputed = False
+        """A trusted proxy's headers name different clients, so `client` is the proxy, and who asks is anybody."""
         self.route = NOWHERE
         """Pattern of the flow's start, or path of the fixed endpoint."""
         self.app = self.flow = self.wid = ""

@@ -35,4 +35,6 @@ class Clients:
         if self._proxies is None:
             visit.client = client
         else:
-            visit.client, visit.scheme = self._proxies.origin(client, visit.scheme, request._message.raw_headers)
+            visit.client, visit.scheme, visit.disputed = self._proxies.origin(
+                client, visit.scheme, request._message.raw_headers
+            )

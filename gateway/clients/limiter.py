@@ -70,7 +70,8 @@ class Limiter:
         then.
         """
         figures = self._figures
-        if self._exclusions.leave_out(visit.client, raw_path):
+        # Who comes through an excluded proxy and writes headers that contradict it is not that proxy.
+        if self._exclusions.leave_out("" if visit.disputed else visit.client, raw_path):
             figures.excluded += 1
             return None
         key = visit.client

@@ -25,6 +25,8 @@ class Origin(NamedTuple):
     """Address without a port, in its one spelling."""
     scheme: str
     """How the client speaks to the first of us: http or https."""
+    disputed: bool = False
+    """A proxy's headers name different clients: the address is the proxy's, and who asks is anybody."""
 
 
 UNKNOWN: Final = Origin("", "http")
@@ -64,8 +66,9 @@ class Proxies:
         strangers = {address for address in said if address and address not in self._trusted}
         proto = (elements[0].get("proto", "") or "".join(lines.get(b"x-forwarded-proto", ())[:1])).partition(",")[0]
         proto = proto.strip().lower()
-        client = strangers.pop() if len(strangers) == 1 else peer if strangers else next(filter(None, said), peer)
-        return Origin(client, proto if proto in _SCHEMES else scheme)
+        disputed = len(strangers) > 1
+        client = peer if disputed else strangers.pop() if strangers else next(filter(None, said), peer)
+        return Origin(client, proto if proto in _SCHEMES else scheme, disputed)
 
     def _first_stranger(self, hops: Sequence[str]) -> str:
         """The client of these hops, the nearest last. What is no address ends what can be believed."""

@@ -216,6 +216,14 @@ def test_routes_and_accounts_can_have_buckets_of_their_own(launch: Launch) -> No
     assert client.allowed(Cookie=anonymous) == 0
 
 
+def test_headers_that_contradict_the_proxy_do_not_make_its_exclusion_the_clients(launch: Launch) -> None:
+    excluded = f'{LIMIT}excluded_ips = "127.0.0.0/8"\n{TRUSTED}'
+    proxy = Client(launch(FLOWS, excluded), PROXY)
+    assert proxy.allowed() == 12
+    assert proxy.allowed(X_Forwarded_For="203.0.113.5") == 5
+    assert proxy.allowed(X_Forwarded_For="203.0.113.5", Forwarded="for=198.51.100.7") == 5
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -91,7 +91,7 @@ def test_whatever_a_proxy_hands_on_there_is_an_answer(forwarded: str, listed: st
         (b"X-Forwarded-For", listed.encode("utf-8", "replace")),
     ]
     origin = PROXIES.origin("10.0.0.1", "http", headers)
-    assert origin == Origin(canonical(origin.client), "http")
+    assert origin == Origin(canonical(origin.client), "http", origin.disputed)
 
 
 def test_without_proxies_there_is_nothing_to_believe() -> None:
