@@ -240,8 +240,8 @@ class Exchanges:
             raise BadBodyError(_too_large(limit))
         self.arriving += 1
         try:
-            coding = request.headers.get("Content-Encoding")
-            decoder = decoding.decoder(coding) if coding is not None and not request.decoded else None
+            codings = request.headers.getall("Content-Encoding", ())
+            decoder = decoding.decoder(", ".join(codings)) if codings and not request.decoded else None
             if announced and request.visit is not None:
                 self._inflight.reserve(request.visit, announced)
             if request.headers.get("Expect", "").lower() == "100-continue":

@@ -51,6 +51,13 @@ class WrongVersionError(BadHttpMessage):
         super().__init__("HTTP/1.1 and HTTP/1.0 are spoken here")
 
 
+class WrongTransferError(BadHttpMessage):
+    """The request's body is framed as two readers could read differently (RFC 9112, section 6.1)."""
+
+    def __init__(self) -> None:
+        super().__init__("of Transfer-Encoding only chunked is taken, and that of HTTP/1.1")
+
+
 class Connections(web.Server):
     """All connections of one server."""
 
@@ -153,8 +160,13 @@ class Connection(web.RequestHandler):
         """See what the parser made of it."""
         if type(message) is not _ErrInfo:
             self._body = body
+            wrong: BadHttpMessage | None = None
             if message.version is not HttpVersion11 and message.version is not HttpVersion10:
-                self._messages[-1] = _unreadable(WrongVersionError()), NOTHING
+                wrong = WrongVersionError()
+            elif message.chunked and (message.version is HttpVersion10 or not _only_chunked(message.headers)):
+                wrong = WrongTransferError()
+            if wrong is not None:
+                self._messages[-1] = _unreadable(wrong), NOTHING
                 self._deaf = True
         elif not self._body.is_eof():  # what cannot be read is a body: its reader waits for the rest
             self._messages.pop()
@@ -209,6 +221,10 @@ class Connection(web.RequestHandler):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+
+def _only_chunked(headers: Any) -> bool:
+    return [value.strip().lower() for value in headers.getall("Transfer-Encoding", ())] == ["chunked"]
 
 
 def _unreadable(error: BadHttpMessage) -> _ErrInfo:

@@ -106,6 +106,12 @@ def test_a_body_that_cannot_be_unpacked_is_answered_400(server: Server, encoding
     assert answer.json()["message"].startswith("the body cannot be read: ")
 
 
+def test_one_coding_upon_the_other_is_answered_415_also_when_each_has_a_header(server: Server) -> None:
+    packed = gzip.compress(gzip.compress(b"{}"))
+    fields = ("Content-Encoding: gzip", "Content-Encoding: gzip", f"Content-Length: {len(packed)}", "Connection: close")
+    assert statuses(exchange(server, head("POST /ok HTTP/1.1", *fields) + packed)) == [415]
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_to(server: Server) -> None:
     fields = ("Expect: 100-continue", "Content-Length: 8", "Content-Type: application/json")
     with server.connect() as connection:
@@ -228,6 +234,11 @@ MALFORMED = {
     "a header without a colon": head("GET /ok HTTP/1.1", "nothing"),
     "two lengths": head("POST /ok HTTP/1.1", "Content-Length: 1", "Content-Length: 2") + b"ab",
     "length and chunks": head("POST /ok HTTP/1.1", "Content-Length: 1", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "chunks in HTTP/1.0": head("POST /ok HTTP/1.0", "Connection: keep-alive", "Transfer-Encoding: chunked")
+    + b"0\r\n\r\n" + head("GET /ok HTTP/1.0"),
+    "chunks of something packed": head("POST /ok HTTP/1.1", "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n",
+    "chunks twice": head("POST /ok HTTP/1.1", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked")
+    + b"0\r\n\r\n",
     "a negative length": head("POST /ok HTTP/1.1", "Content-Length: -1"),
     "a bad chunk": head("POST /ok HTTP/1.1", "Transfer-Encoding: chunked") + b"zz\r\nab\r\n0\r\n\r\n",
     "another HTTP": head("GET /ok HTTP/2.0"),
