@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from actors.guards import pattern
 from actors.guards.pattern import Pattern, PatternSet, literals
@@ -59,7 +59,7 @@ SECRET_KINDS: Final[Mapping[str, str]] = {
 PERSONAL_KINDS: Final[Mapping[str, str]] = {
     "email": r"\b[a-z0-9._%+\-]+@[a-z0-9.\-]+\.[a-z]{2,}\b",
     "ssn": r"\b\d{3}-\d{2}-\d{4}\b",
-    "credit_card": r"(?:^|[^\w.])([2-6](?:[ \-]?\d){12,18})\b",
+    "credit_card": r"(?:^|[^\w.])([2-6](?:[ +\-]?\d){12,18})\b",
     "ip_address": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
     "phone": (
         r"((?:\+1[\-. ]?)?\(\d{3}\)[\-. ]?\d{3}[\-. ]\d{4})\b"
@@ -107,9 +107,17 @@ class Sanitizer:
         self._secret = self._label("secret", 8)
 
     def text(self, text: str) -> str:
-        """The text with everything masked. Lone surrogates become `?`, where anything is masked."""
+        """The text with everything masked. Lone surrogates become `?`, where anything is masked.
+
+        What is only seen when percent-encoding is read (`ana%40example.com` in a path) is masked in the text so read.
+        """
         data = text.encode("utf-8", "replace")
         clean = self.data(data)
+        if b"%" in clean:
+            read = unquote_to_bytes(clean)
+            masked = self.data(read)
+            if masked is not read:
+                clean = masked
         return text if clean is data else clean.decode("utf-8", "replace")
 
     def data(self, text: bytes) -> bytes:
@@ -121,8 +129,8 @@ class Sanitizer:
         return text
 
     def may_mask(self, text: bytes) -> bool:
-        """Whether `data` may change this text. One pass over many texts joined is cheaper than one over each."""
-        return bool(self._set.found(text))
+        """Whether `text` may change this one. One pass over many texts joined is cheaper than one over each."""
+        return bool(self._set.found(text) or (b"%" in text and self._set.found(unquote_to_bytes(text))))
 
     def value(self, name: str, value: Any) -> Any:
         """A field of a line: masked when it is named like a secret; yes, no and nothing tell none."""
@@ -183,6 +191,7 @@ def _forms(secret: str) -> Iterable[str]:
         return
     yield secret
     yield quote(secret, safe="")
+    yield quote(secret, safe="!'()*")  # as scripts do (encodeURIComponent)
     yield quote_plus(secret)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]

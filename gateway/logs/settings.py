@@ -61,6 +61,8 @@ def secrets(settings: Settings) -> Iterator[str]:
             for name, value in _values(section):
                 if (reveal := getattr(value, "get_secret_value", None)) is not None:
                     yield from _within(name, reveal())
+                elif isinstance(value, str):
+                    yield from _passwords(value)
     for name, value in settings.env.items():
         if names_a_secret(name):
             yield value

@@ -1,11 +1,12 @@
 """The configuration as a file people can read: every key at its default with its meaning, or as it is in force.
 
-`config.toml` of the repository is `default_document()`. Secrets are `***` where they are set; so are all
-texts of `[env]` and of plugins' tables, since what they hold is not known here.
+`config.toml` of the repository is `default_document()`. Secrets are `***` where they are set, and so
+are passwords within addresses, and all texts of `[env]` and of plugins' tables, since what they hold is not known here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
@@ -16,6 +17,8 @@ from protocol.settings.model import Sections
 from protocol.settings.profiles import profile_defaults
 
 HIDDEN: Final = "***"
+_PASSWORD: Final = re.compile(r"(://[^/?#@:\s]*:)[^/?#\s]*@")
+"""Of an address that is no secret by itself."""
 _HEAD: Final = """\
 # nflow-runtime: every key, at its default. A line: key = default  # meaning, unit.
 # Any key can be set from the environment as NFLOW_<SECTION>_<KEY>: NFLOW_VM_POOL_MAX_SIZE=32, or from a file by
@@ -112,7 +115,7 @@ def _literal(value: Any) -> str:
         case tuple() | list():
             return f"[{', '.join(map(_literal, value))}]"
         case _:
-            return _text(str(value))
+            return _text(_PASSWORD.sub(rf"\g<1>{HIDDEN}@", str(value)))
 
 
 def _text(text: str) -> str:

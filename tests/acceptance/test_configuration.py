@@ -103,7 +103,10 @@ def test_default_of_a_profile_holds_its_defaults_and_no_other_name_is_one(tmp_pa
 
 def test_show_tells_each_values_source_and_no_secret(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("CANARY\n")
-    (tmp_path / "config.toml").write_text("[server]\nport = 81\n[env]\na = 'CANARY'\n[api]\nadmin_token = 'CANARY'\n")
+    (tmp_path / "config.toml").write_text(
+        "[server]\nport = 81\n[env]\na = 'CANARY'\n[api]\nadmin_token = 'CANARY'\n"
+        "[otel]\nendpoint = 'http://me:CANARY@collector:4318'\n"
+    )
     done = Done(
         tmp_path, "config", "show", "--profile", "development", NFLOW_VM_POOL_MAX_SIZE="5",
         NFLOW_REDIS_PASSWORD_FILE="password",
@@ -115,6 +118,7 @@ def test_show_tells_each_values_source_and_no_secret(tmp_path: Path) -> None:
         "max_size = 5 # NFLOW_VM_POOL_MAX_SIZE",
         "preload_size = 2 # profile development",
         'admin_token = "***" # config.toml:6',
+        'endpoint = "http://me:***@collector:4318" # config.toml:8',
         'password = "***" # NFLOW_REDIS_PASSWORD_FILE',
         'health_check_path = "/health" # default',
     ):

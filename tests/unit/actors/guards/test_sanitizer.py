@@ -78,6 +78,25 @@ def test_configured_secrets_are_masked_wherever_and_however_they_are_written() -
     assert clean.text("a short word") == "a short word"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("/people/ana%40example.com?n=1", "/people/[REDACTED:email]?n=1"),
+        ("/a?x=password%3Dhunter2", "/a?x=[REDACTED:password]"),
+        ("/a?card=4111%201111%201111%201111", "/a?card=[REDACTED:credit_card]"),
+        ("/a?card=4111+1111+1111+1111", "/a?card=[REDACTED:credit_card]"),
+        ("/a?phone=%28555%29%20234-5678", "/a?phone=[REDACTED:phone]"),
+        ("/a?q=s%33cr%2ft(1)%20%", "/a?q=[REDACTED:secret] %"),
+        ("/a?q=s3cr%2Ft(1)", "/a?q=[REDACTED:secret]"),
+        ("100%25 of /a%20b are%", "100%25 of /a%20b are%"),
+    ],
+)
+def test_what_only_shows_when_percent_encoding_is_read_is_masked(said: str, told: str) -> None:
+    clean = Sanitizer(SanitizerSettings(secrets=frozenset({"s3cr/t(1)"})))
+    assert clean.text(said) == told
+    assert clean.may_mask(said.encode()) == (said != told)
+
+
 def test_of_a_long_configured_secret_no_line_is_left() -> None:
     lines = [f"{number:02}" + "k" * 62 for number in range(20)]
     clean = Sanitizer(SanitizerSettings(kinds=(), secrets=frozenset({"\n".join(lines)})))
@@ -118,7 +137,7 @@ def test_settings_that_cannot_be_are_told_with_their_key(wrong: dict[str, Any], 
 WORDS = st.sampled_from(
     ["a@b.co", "password", ":", "=", " ", '"', "'", "\\", "[", "]", "REDACTED", "123-45-6789", "token", "bearer ", "://u",
      "@", "555-123-4567", "4111 1111 1111 1111", "1.2.3.4", "cookie: ", "ey", ".", "abcdefghijkl",
-     "-----BEGIN PRIVATE KEY-----", "\n", "ñ", "\ud800", ",", "&", "(", "authorization", "basic "]
+     "-----BEGIN PRIVATE KEY-----", "\n", "ñ", "\ud800", ",", "&", "%", "40", "%3D", "(", "authorization", "basic "]
 )  # fmt: skip
 
 
