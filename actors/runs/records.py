@@ -1,5 +1,5 @@
 """What one run leaves behind: tracker rows nobody waits for, its journal records where it is durable, its times in the
-numbers, its spans in the trace.
+numbers, its spans in the trace, and with debug lines in the log a line for each node.
 
 The run's own row goes to the journal when it begins and when its state changes; a step record goes alone otherwise. The
 number of the record the run must wait for is kept here, so a late or foreign answer of the journal changes nothing.
@@ -9,7 +9,10 @@ What is switched off costs one comparison.
 from __future__ import annotations
 
 import base64
+import logging
 from typing import Any, Final
+
+import structlog
 
 from actors.runs.services import Services
 from actors.runs.walk import Perform, StepEnded, WalkState
@@ -22,14 +25,16 @@ from protocol.refs import Ref
 
 FAILED: Final = "!error"
 """The outcome of a node that failed: see `StepEnded`."""
+_logger = logging.getLogger(__name__)
+"""Asked for its level only: it knows without a look at the log."""
 
 
 class RunRecords:
     """The writer of one run."""
 
     __slots__ = (
-        "_began", "_begun", "_ended", "_figures", "_journal", "_ref", "_services", "_since", "_start", "_track",
-        "_wall", "awaited", "trace", "username",
+        "_began", "_begun", "_debugged", "_ended", "_figures", "_journal", "_ref", "_services", "_since", "_start",
+        "_track", "_wall", "awaited", "trace", "username",
     )  # fmt: skip
 
     def __init__(self, start: StartProcess, services: Services, ref: Ref[Any]) -> None:
@@ -48,6 +53,7 @@ class RunRecords:
         self._since = self._began = services.wall()
         """When the run began, and the node that is being done. Unix seconds."""
         self._figures = services.figures.flow(start.flow) if services.figures is not None else None
+        self._debugged = _logger.isEnabledFor(logging.DEBUG)
         self.trace = services.tracing.run(start.wid) if services.tracing is not None else None
         """Its spans; None: nobody traces it."""
         self.username = ""
@@ -78,6 +84,8 @@ class RunRecords:
             self._figures.node(step.node, max(0.0, now - began), failed=step.outcome == FAILED)
         if self.trace is not None:
             self.trace.leave(step.node, step.visit, step.outcome)
+        if self._debugged:
+            self._debug(step, max(0.0, now - began))
         if self._track is not None:
             self._track(self._row(step, began, now))
         if self._journal is None:
@@ -124,6 +132,15 @@ class RunRecords:
         return ProcessRecord(
             start.wid, start.flow.tenant, start.flow.app, start.flow.name, start.flow.hash, _input(start), state.value,
             owner, epoch, None, now, now,
+        )  # fmt: skip
+
+    def _debug(self, step: StepEnded, seconds: float) -> None:
+        """Where a run went, for `-v`; never what it carried."""
+        flow, node = self._start.flow, step.node
+        how = "failed" if step.outcome == FAILED else "ended"
+        structlog.get_logger("runs").debug(
+            f"{node.kind} node {node.label or node.id} {how}", next=step.next_node, visit=step.visit,
+            duration_ms=round(seconds * 1000, 3), wid=self._start.wid, app=flow.app, flow=flow.name, node=node.id,
         )  # fmt: skip
 
     def _row(self, step: StepEnded, began: float, now: float) -> TrackerRow:

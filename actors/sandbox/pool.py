@@ -143,6 +143,7 @@ class Pool(Actor[Any]):
                 self._cancel(run)
             case SandboxReady(sandbox, confined):
                 self._figures.created += 1
+                structlog.get_logger("sandboxes").debug("sandbox ready", number=self._figures.created)
                 if self._figures.confined is None and confined is not None:
                     self._say_confined(confined)
                 if self._seating.ready(sandbox, self.context.now()):
