@@ -42,6 +42,8 @@ class Checked:
     """Those that can be served."""
     unread: list[str] = field(default_factory=list)
     """What could not even be read, and why."""
+    failing: set[tuple[str, str]] = field(default_factory=set)
+    """File and path of the scripts of those flows that would be refused."""
 
     @property
     def bad(self) -> bool:
@@ -71,11 +73,14 @@ def check_files(files: Iterable[Path], settings: Settings, modules: Mapping[str,
         reading = read(document, file.stem, modules)
         issues = inspector.flows(reading.flows, "save")[1] if inspector is not None else []
         checked.problems += [(name, problem) for problem in (*reading.problems, *issues)]
+        checked.failing |= {(name, issue.path) for issue in issues if issue.fatal}
         checked.flows += reading.flows
         scripts += [
             (name, node.script) for flow in reading.flows for node in flow.nodes.values() if node.script is not None
         ]
-    checked.problems += _uncompiled(scripts, set(modules.values()))
+    uncompiled = _uncompiled(scripts, set(modules.values()))
+    checked.problems += uncompiled
+    checked.failing |= {(name, problem.path) for name, problem in uncompiled if problem.fatal}
     checked.problems += [("", conflict) for conflict in RouteTable.build(checked.flows).conflicts]
     return checked
 

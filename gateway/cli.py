@@ -87,7 +87,7 @@ def serve(
     over = environment(server_host=host, server_port=port, server_profile=profile)
     source = Source(configuration_file(config), over)
     settings = _checked(source)
-    _log_as(settings, verbose)
+    _log_as(settings, verbose, source)
     documents, apps = _documents(app_, settings)
     from gateway import runtime
 
@@ -157,7 +157,9 @@ def check(
         typer.echo(line, err=True)
     for line in checked.lines():
         typer.echo(line)
-    typer.echo(f"{_counted(len(checked.flows))} can be served")
+    failing = len(checked.failing)
+    but = f", {failing} of their scripts cannot run" if failing else ""
+    typer.echo(f"{_counted(len(checked.flows))} can be served{but}")
     raise typer.Exit(1 if checked.bad else 0)
 
 
@@ -288,8 +290,10 @@ def _record_import(settings: Settings, source: str, *, good: bool) -> None:
         complain(f"the audit cannot be written: {error.strerror}")
 
 
-def _log_as(settings: Settings, verbose: bool) -> None:
+def _log_as(settings: Settings, verbose: bool, source: Source) -> None:
     """From here on the log is as the configuration says, and what nobody catches is in it."""
+    import structlog
+
     from gateway import logs
     from protocol.errors import BadDocument
 
@@ -297,6 +301,7 @@ def _log_as(settings: Settings, verbose: bool) -> None:
         logs.configure(logs.log_settings(settings, verbose=verbose)).hooks.set()
     except BadDocument as error:
         refuse("\n".join(str(problem) for problem in error.problems))
+    structlog.get_logger("configuration").debug(f"Loaded configuration from {source.path or 'no file'}")
 
 
 def _checked(source: Source) -> Settings:

@@ -280,7 +280,7 @@ class Flows(Actor[FlowsMessage]):
                     self._log.warning(warning_line(problem, found), script=problem.script, path=problem.path, **told)
             else:
                 log = self._log.error if problem.fatal else self._log.warning
-                log("flow", path=problem.path, problem=problem.message)
+                log(problem.message, path=problem.path)
 
     async def _judge(self, text: str, place: ScriptPlace, occasion: Occasion = "load") -> Verdict:
         """What is said of a script that is in no flow. One that could not be judged is not run."""

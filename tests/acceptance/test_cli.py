@@ -109,6 +109,12 @@ def test_check_warns_of_what_is_served_all_the_same(tmp_path: Path) -> None:
     assert any("is never reached" in line for line in done.out)
 
 
+def test_check_counts_the_scripts_that_cannot_run(tmp_path: Path) -> None:
+    bad = playbook(chain("/a", "eval('1')"), chain("/b", "c.JSON(200, {;"), chain("/c", "c.NoContent(204)"))
+    done = run(tmp_path, "check", str(write(tmp_path / "bad.json", bad)))
+    assert (done.code, done.out[-1]) == (1, "3 flows can be served, 2 of their scripts cannot run")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

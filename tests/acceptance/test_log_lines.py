@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -152,6 +153,27 @@ def test_a_reload_changes_level_format_and_masks_at_once(launch: Launch, file: P
     config.write_text(config.read_text().replace('level = "info"', 'level = "info"\nformat = "json"'))
     os.kill(server.process.pid, signal.SIGHUP)
     assert until(lambda: '"msg":"configuration reloaded"' in server.log())
+
+
+def test_debug_lines_tell_where_the_configuration_is_from_and_each_node_of_a_run(launch: Launch) -> None:
+    flow = {**chain("/steps/:name", "payload = {secret: 'h1dden'}", "c.JSON(200, {})"), "x": {"data": {"type": "js"}}}
+    server = launch(playbook(Steps=flow), '[log]\nlevel = "debug"\n')
+    wid = server.get("/steps/ana").headers["Nflow-Wid-1"]
+    assert until(lambda: "node n2 ended" in server.log())
+    nodes = [line for line in server.log().splitlines() if wid in line and "[DEBUG]" in line]
+    assert [line.split("] ")[1].split(" ended")[0] for line in nodes] == ["js node n1", "js node n2"]
+    assert all("duration_ms=" in line and " flow=Steps " in line for line in nodes)
+    assert "h1dden" not in server.log()
+    assert "[DEBUG] Loaded configuration from " in server.log()
+    assert "[DEBUG] sandbox ready number=1" in server.log()
+    assert re.search(r'\[WARN\] \S.* path="app.json: drawflow.Steps', server.log()), "what is wrong comes first"
+    config = server.folder / "config.toml"
+    config.write_text(config.read_text().replace('"debug"', '"info"'))
+    os.kill(server.process.pid, signal.SIGHUP)
+    assert until(lambda: "configuration reloaded" in server.log())
+    later = server.get("/steps/ana").headers["Nflow-Wid-1"]
+    assert until(lambda: f"wid={later}" in server.log())
+    assert len([line for line in server.log().splitlines() if later in line]) == 1
 
 
 def test_an_output_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
