@@ -78,8 +78,8 @@ class Data:
         self._files = FileFunctions(FileSettings(allowed, files.root, files.max_kb << 10))
         self._max_rows = settings.database.max_rows
         self.databases = _pools(
-            library=self.own.database,
             nflow=self.outside.database if self.outside is not None else None,
+            library=self.own.database,
             scripts=owned,
             sessions=getattr(self.sessions.store, "database", None),
         )

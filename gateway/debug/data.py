@@ -26,15 +26,16 @@ class DataPages:
     def routes(self) -> tuple[Route, ...]:
         """Its routes."""
         numbers = {"open_connections": COUNT, "in_use": COUNT, "idle": COUNT, "max_open_connections": COUNT}
+        first = "nFlow's database, without one ours; and each"
         told = {"connected": {"type": "boolean"}, "driver": TEXT}
         slow = an_object(
             {"sql": TEXT, "milliseconds": {"type": "number"}, "ended": {"type": "number"}, "database": TEXT}
         )
         return (
             debug_route("GET", "database/stats", "debugDatabases", "The pools of connections", self.pools,
-                        ("The first database, and each", an_object({**numbers, "databases": {"type": "object"}}))),
+                        (first, an_object({**numbers, "databases": {"type": "object"}}))),
             debug_route("GET", "database/connections", "debugConnections", "Can each database be reached?",
-                        self.connections, ("The first database, and each", an_object(told, error=TEXT))),
+                        self.connections, (first, an_object(told, error=TEXT))),
             debug_route("GET", "tracker/stats", "debugTracker", "Numbers of the tracker", self.tracker,
                         ("Each row is stored, dropped or waiting", an_object({"enabled": {"type": "boolean"}}))),
             debug_route("GET", "slow-queries", "debugSlowQueries",

@@ -209,6 +209,14 @@ def test_go_s_keys_are_there(server: Server) -> None:
     assert get(server, "vm/pool")["limit"] == 32
 
 
+def test_the_pool_that_is_told_first_is_that_of_nflow_s_database(launch: Launch) -> None:
+    nflow = '[database_nflow]\ndriver = "sqlite3"\ndsn = "nflow.sqlite"\nmax_open_conns = 3\n'
+    server = launch(FLOWS, f'[debug]\nenabled = true\nauth_token = "{TOKEN}"\n{nflow}')
+    told = get(server, "database/stats")
+    assert list(told["databases"])[:2] == ["nflow", "library"]
+    assert told["max_open_connections"] == 3
+
+
 def test_the_configuration_is_the_one_in_force(launch: Launch) -> None:
     server = launch(FLOWS, f'[debug]\nenabled = true\nauth_token = "{TOKEN}"\n[server]\nmax_processes = 77\n')
     assert get(server, "config")["server"]["max_processes"] == 77
@@ -306,7 +314,7 @@ def test_an_invalidation_serves_what_is_in_the_file_now_and_never_less(launch: L
     server = launch(
         playbook(chain("/x", "c.String(200, 'one')")),
         f'[debug]\nenabled = true\nauth_token = "{TOKEN}"\n[flows]\nreload_seconds = 0\n',
-        expects=[r"app\.json.*cannot be read"],
+        expects=[r"cannot be read.*app\.json"],
     )
     file = server.folder / "app.json"
     assert do(server, method, path).status == 200
