@@ -12,8 +12,9 @@ import socket
 from protocol.errors import UnusableAddress
 
 
-def check_address(host: str, port: int) -> None:
-    """Raise UnusableAddress, saying why, unless every address of `host` can be listened on. `port` 0: any free one."""
+def check_address(host: str, port: int, key: str = "server.port") -> None:
+    """Raise UnusableAddress, saying why, unless every address of `host` can be listened on. `port` 0: any free one;
+    `key`: where it was configured."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -28,7 +29,7 @@ def check_address(host: str, port: int) -> None:
                 probe.listen(1)
         except OSError as error:
             where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            raise UnusableAddress(f"cannot listen on {where}: {_reason(error)} (server.host, server.port)") from None
+            raise UnusableAddress(f"cannot listen on {where}: {_reason(error)} (server.host, {key})") from None
 
 
 def _reason(error: Exception) -> str:

@@ -139,7 +139,7 @@ class Runtime:
             check_address(self._served.host, self._served.port)
             self._certificate = make_certificate(self._settings)
         if self._watching.port:
-            check_address(self._served.host, self._watching.port)
+            check_address(self._served.host, self._watching.port, "monitor.metrics_port")
         if self._parts.store is not None:
             await self._parts.store.open()
         await self.system.start(tree(self.system, self._parts, self._gateway()))

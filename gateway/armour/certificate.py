@@ -67,4 +67,5 @@ def _why(error: ssl.SSLError) -> str:
         return "the certificate and the key do not belong together"
     if reason in {"BAD_DECRYPT", "BAD_PASSWORD_READ", "PROBLEMS_GETTING_PASSWORD"}:
         return "the key file is encrypted and server.tls_key_password does not open it"
-    return f"the certificate or its key is no PEM that can be used ({reason.lower().replace('_', ' ') or 'unknown'})"
+    told = f" ({reason.lower().replace('_', ' ')})" if reason else ""
+    return f"the certificate or its key is no PEM that can be used{told}"

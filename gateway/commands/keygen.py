@@ -19,7 +19,7 @@ def keygen(
         str, typer.Option("--id", help="Name of the key, written with what it encrypts; needed to change keys later.")
     ] = "",
 ) -> None:
-    """Make a key of 32 random bytes for [security] encryption_key."""
+    """Make a key of 32 random bytes for security.encryption_key."""
     from actors.guards.encryption import Keyring, new_key
     from protocol.errors import BadDocument
 

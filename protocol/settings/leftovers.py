@@ -17,6 +17,7 @@ SAMPLES: Final = frozenset(
     {
         "at least sixteen characters",
         "a long random text",
+        "a-long-random-text",
         "change-me",
         "contraseña-redis",
         "contraseña-smtp",

@@ -26,6 +26,8 @@ def test_an_address_somebody_listens_on_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UnusableAddress, match=f"cannot listen on 127.0.0.1:{port}: address already in use"):
             check_address("127.0.0.1", port)
+        with pytest.raises(UnusableAddress, match=r"in use \(server.host, monitor.metrics_port\)"):
+            check_address("127.0.0.1", port, "monitor.metrics_port")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a" * 300, "ü" * 80, "2001:db8::1"])
