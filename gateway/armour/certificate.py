@@ -15,42 +15,48 @@ from protocol.errors import UnusableCertificate
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: an exchange that a stolen key does not open later, and encryption that notices changes."""
 
+_MOST_BYTES: Final = 1 << 20
+"""Read of a file, to see whether it is another one."""
+
 
 class Certificate:
     """A certificate chain and its key."""
 
-    __slots__ = ("_chain", "_key", "_password", "context")
+    __slots__ = ("_chain", "_key", "_password", "_read", "context")
 
     def __init__(self, chain: str, key: str, password: str) -> None:
         """`chain`, `key`: PEM files. Raises UnusableCertificate."""
         self._chain = chain
         self._key = key
         self._password = password
-        self.context = self._made()
+        self.context, self._read = self._made()
 
     def check(self) -> None:
         """Whether the files as they are now can be used. Raises UnusableCertificate."""
         self._made()
 
-    def reload(self) -> None:
-        """Take the files as they are now. Raises UnusableCertificate; then nothing has changed."""
+    def reload(self) -> bool:
+        """Take the files as they are now. True: it is another certificate. Raises UnusableCertificate; then nothing has
+        changed."""
         self._made()
-        self._load(self.context)
+        before, self._read = self._read, self._load(self.context)
+        return self._read != before
 
-    def _made(self) -> ssl.SSLContext:
+    def _made(self) -> tuple[ssl.SSLContext, bytes]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
         context.set_alpn_protocols(["http/1.1"])
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        self._load(context)
-        return context
+        return context, self._load(context)
 
-    def _load(self, context: ssl.SSLContext) -> None:
+    def _load(self, context: ssl.SSLContext) -> bytes:
+        """Have it use the files; answers with what the chain's file says."""
+        said = []
         for key, file in (("server.tls_cert", self._chain), ("server.tls_key", self._key)):
             try:
                 with Path(file).open("rb") as there:
-                    there.read(1)
+                    said.append(there.read(_MOST_BYTES))
             except OSError as error:
                 raise UnusableCertificate(f"cannot read {file}: {(error.strerror or '').lower()} ({key})") from None
         try:
@@ -59,6 +65,7 @@ class Certificate:
             raise UnusableCertificate(f"{_why(error)}: {self._chain}, {self._key} (server.tls_cert, tls_key)") from None
         except (OSError, ValueError) as error:
             raise UnusableCertificate(f"{error}: {self._chain} (server.tls_cert, tls_key)") from None
+        return said[0]
 
 
 def _why(error: ssl.SSLError) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from actors.guards.addresses import AddressGuard
 from actors.limits.limits import Limits
 from actors.runs.processes import Admission
@@ -100,6 +102,7 @@ def _certificate(certificate: Certificate) -> Callable[[], None]:
 
     def take_over() -> None:
         with contextlib.suppress(UnusableCertificate):  # changed within the last millisecond: the next signal sees it
-            certificate.reload()
+            if certificate.reload():
+                structlog.get_logger("configuration").info("new connections get another certificate")
 
     return take_over

@@ -242,11 +242,13 @@ def test_a_new_certificate_is_shown_after_a_hangup_and_one_that_is_none_is_not(t
         assert first == chain_file.read_text()
         make_certificate(chain_file, key_file)
         assert shown(running) == first
-        running.hang_up(config)
+        assert "another certificate" in running.hang_up(config)
         second = shown(running)
         assert second == chain_file.read_text() != first
         key_file.write_text("no key")
-        assert "server.tls_cert" in running.hang_up(config)
+        refused = running.hang_up(config)
+        assert "server.tls_cert" in refused
+        assert "another certificate" not in refused
         assert shown(running) == second
 
 
