@@ -38,9 +38,12 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _EVENTS: Final = "text/event-stream"
 _LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"})
 _TEXTS: Final = frozenset(
-    {"application/xml", "application/javascript", "application/ecmascript", "application/x-www-form-urlencoded"}
-    | {"application/yaml", "application/x-yaml", "application/graphql", "application/sql"}
+    {"application/xml", "application/javascript", "application/x-javascript", "application/ecmascript"}
+    | {"application/x-www-form-urlencoded", "application/yaml", "application/x-yaml", "application/toml"}
+    | {"application/csv", "application/graphql", "application/sql"}
 )
+_JSONP: Final = re.compile(rb"(\s*[\w$.]{1,200}\()(.*)(\)\s*;?\s*)", re.DOTALL)
+"""JSON handed to a function (`c.JSONP`)."""
 _CHARSETS: Final = ("utf", "iso8859", "cp", "koi8", "gb", "big5", "euc", "shift_jis", "mac")
 """Python knows stranger ones, and slow ones."""
 
@@ -91,6 +94,10 @@ class Interceptor:
             case "lines":
                 return self.lines(body)
             case "text":
+                if "script" in content_type.lower() and (call := _JSONP.fullmatch(body)) is not None:
+                    head, value, tail = call.groups()
+                    taken = self._text_or_json(value, _charset(content_type))
+                    return Taken(head + taken.body + tail, taken.values)
                 return self._text_or_json(body, _charset(content_type))
             case _:
                 return self._json(body, sure=False) if body.lstrip()[:1] in (b"{", b"[") else Taken(body, 0)

@@ -170,6 +170,15 @@ def test_what_says_it_is_json_and_is_not_is_read_as_text_too() -> None:
     assert b"x1" not in made
 
 
+@pytest.mark.parametrize("content_type", ["application/javascript; charset=UTF-8", "text/javascript"])
+def test_json_handed_to_a_function_is_json(content_type: str) -> None:
+    taken = IN_PLACE.body(content_type, b'shop.cb({"password":"hunter22","n":1}\n);').body
+    assert taken.startswith(b'shop.cb({"password":"[ENCRYPTED_password:')
+    assert taken.endswith(b'","n":1}\n);')
+    script = b"f(g('x')); h({password: 1})"
+    assert IN_PLACE.body(content_type, script).body == script
+
+
 def test_a_text_in_another_charset_is_read_in_it() -> None:
     taken = IN_PLACE.body("text/plain; charset=utf-16", "ñ ana@example.com".encode("utf-16"))
     assert decrypted_tokens(KEYS, taken.body.decode("utf-16")) == "ñ ana@example.com"
