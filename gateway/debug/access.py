@@ -76,6 +76,8 @@ class DebugAccess:
             raise ApiError(403, f"IP {text or 'unknown'} not allowed")
 
     def _check_token(self, headers: Mapping[str, str], query: str, address: Address | None, *, slow: bool) -> None:
+        if isinstance(address, IPv6Address):  # one customer has the whole of a /64
+            address = IPv6Address(int(address) >> 64 << 64)
         if slow:
             count, until = self._wrong.get(address, (0, 0.0))
             left = until - self._now()
@@ -113,7 +115,9 @@ def _from_here(headers: Mapping[str, str]) -> bool:
         return False
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return False
-    host = headers.get("Host", "").lower()
+    host, origin = headers.get("Host", "").lower(), headers.get("Origin")
+    if origin is not None and origin.lower().partition("://")[2] != host:  # browsers that know no Sec-Fetch-Site
+        return False
     name = host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
     address = _parsed(name)
     return name == "localhost" or (address is not None and address.is_loopback)

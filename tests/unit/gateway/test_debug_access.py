@@ -97,6 +97,9 @@ def test_without_a_token_this_machine_is_let_in(remote: str) -> None:
         (HERE, {"Host": "localhost", "X_Real_IP": "8.8.8.8"}),
         (HERE, {"Host": "localhost", "Via": "1.1 proxy"}),
         (HERE, {"Host": "localhost", "Sec_Fetch_Site": "cross-site"}),
+        (HERE, {"Host": "localhost:8080", "Origin": "https://evil.example"}),
+        (HERE, {"Host": "localhost:8080", "Origin": "http://localhost:3000"}),
+        (HERE, {"Host": "localhost:8080", "Origin": "null"}),
         (HERE, {"Host": "evil.example"}),
         (HERE, {}),
         ("", {"Host": "localhost"}),
@@ -111,6 +114,7 @@ def test_without_a_token_nobody_else_is_nor_anybody_through_this_machine(remote:
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:8080", "[::1]"])
 def test_this_machine_may_be_called_by_any_of_its_names(host: str) -> None:
     assert Door("").status(HERE, Host=host) == 200
+    assert Door("").status(HERE, Host=host, Origin=f"http://{host}") == 200
 
 
 def test_who_guesses_is_not_listened_to_for_a_minute_whatever_he_shows() -> None:
@@ -123,6 +127,12 @@ def test_who_guesses_is_not_listened_to_for_a_minute_whatever_he_shows() -> None
     assert (door.status(ELSEWHERE, X_Debug_Token=TOKEN), door.headers) == (429, {"Retry-After": "1"})
     door.now += 0.6
     assert door.status(ELSEWHERE, X_Debug_Token=TOKEN) == 200
+
+
+def test_a_guesser_has_no_more_guesses_by_all_the_addresses_of_his_network() -> None:
+    door = Door()
+    assert [door.status(f"[2001:db8::{n:x}]:1", X_Debug_Token="guess") for n in range(12)] == [401] * 10 + [429] * 2
+    assert door.status("[2001:db8:0:1::1]:1", X_Debug_Token=TOKEN) == 200
 
 
 def test_who_shows_no_token_has_not_guessed() -> None:
