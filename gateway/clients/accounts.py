@@ -71,6 +71,10 @@ class Accounts:
         account, until = self._known.get(credential.mark, ("", 0.0))
         return account if until > self._now() else None
 
+    def was_proven(self, credential: Credential) -> bool:
+        """Whether it was an account when it was last asked for: to ask again is no guess."""
+        return bool(self._known.get(credential.mark, ("", 0.0))[0])
+
     async def prove(self, credential: Credential) -> str:
         """The account; empty: none, or nobody can say now."""
         try:

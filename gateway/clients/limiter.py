@@ -105,9 +105,9 @@ class Limiter:
         account = accounts.known(credential)
         if account is None:
             # Proofs of one address have a bucket of their own: neither can a guesser ask the database without end, nor
-            # can he use up the requests of an account that shares his address.
-            proof = await self._limits.take(f"{address} proofs")
-            account = await accounts.prove(credential) if proof.allowed else ""
+            # can he use up the requests of an account that shares his address, nor its proofs.
+            free = accounts.was_proven(credential) or (await self._limits.take(f"{address} proofs")).allowed
+            account = await accounts.prove(credential) if free else ""
         return account or address
 
     def _too_many(self, taken: Taken) -> ErrorAnswer:

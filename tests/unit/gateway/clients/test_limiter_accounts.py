@@ -86,6 +86,17 @@ async def test_who_guesses_at_an_address_does_not_shut_out_an_account_there_that
     assert await house.allowed("1.1.1.1", Authorization="Bearer good") == 9
 
 
+async def test_an_account_that_was_proven_is_proven_again_whatever_others_at_its_address_do() -> None:
+    house = House()
+    statuses = []
+    for _ in range(5):
+        statuses.append(await house.ask("1.1.1.1", Authorization="Bearer good"))
+        house.now += 10.5  # what is remembered is old by then
+        for number in range(50):
+            await house.ask("1.1.1.1", Authorization=f"Bearer {number}")
+    assert statuses == [200] * 5
+
+
 async def test_a_profile_has_one_bucket_for_all_its_sessions() -> None:
     house = House()
     first, second = (COOKIE.line(session * 32, "http")[1].partition(";")[0] for session in "st")
