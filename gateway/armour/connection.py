@@ -137,7 +137,8 @@ class Connection(web.RequestHandler):
             else:
                 self._head += cut
             if self._head > self._limits.head_bytes:
-                self._refuse(HeadTooLargeError(f"the head is larger than {self._limits.head_bytes} bytes"))
+                most = f"{self._limits.head_bytes} bytes (server.max_header_kb)"
+                self._refuse(HeadTooLargeError(f"the head is larger than {most}"))
                 return
             if cut == 3:
                 break

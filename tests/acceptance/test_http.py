@@ -264,6 +264,7 @@ def test_a_malformed_request_gets_a_4xx_of_ours_and_one_line_in_the_log(server: 
     assert statuses(wire) == [status]
     answered, _, body = wire.partition(b"\r\n\r\n")
     assert b"Server: nflow\r\n" in answered
+    assert (b"server.max_header_kb" in body) == (case in TOO_LARGE - {"very many headers"}), "which key bounds it"
     assert b"aiohttp" not in wire
     assert json.loads(body)["code"] == status
     named = re.search(rb"X-Request-ID: (\S+)", answered)
