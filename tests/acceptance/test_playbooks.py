@@ -310,7 +310,7 @@ def test_what_a_killed_run_has_answered_stays_answered(forks: Server) -> None:
 
 
 def test_a_full_export_of_the_designer_is_served_as_it_is_beside_its_broken_draft(launch: Launch) -> None:
-    server = launch(EXPORT)
+    server = launch(EXPORT, expects=[r"drawflow\.Draft"])
     assert server.get("/hello/ana?lang=es").json() == {"lang": "es", "message": "Hola, ana!"}
     assert server.get("/branch?n=11").text == "big 11"
     assert server.ask("/branch?n=1", "PUT").text == "small 1"
@@ -331,7 +331,7 @@ def test_one_bad_document_in_a_folder_does_not_stop_the_others(launch: Launch, t
     (tmp_path / "c_bad.json").write_text("{not json")
     (tmp_path / "notes.txt").write_text("not a playbook")
     write(tmp_path / "d_double.json", playbook(chain("/good", "c.JSON(200, 'never')")))
-    server = launch(tmp_path)
+    server = launch(tmp_path, expects=[r"c_bad\.json", r"b_half\.json"])
     assert server.get("/good").json() == "a_good"
     assert server.get("/half").json() == "b_half"
     log = server.log()

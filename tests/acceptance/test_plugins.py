@@ -146,7 +146,7 @@ folder = "{folder}"
 [plugin.greeter]
 greeting = "Buen día"
 """
-    return launch(BOOK, config)
+    return launch(BOOK, config, expects=["plugin failed plugin=hostile", "what is not JSON plugin=hostile"])
 
 
 def test_a_script_calls_a_plugin_s_functions(server: Server) -> None:

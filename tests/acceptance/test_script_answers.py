@@ -100,7 +100,7 @@ def server(launch: Launch) -> Server:
             ),
             chain("/joined", "c.String(201, 'one ')", "c.SetHeader('X-Late', '1'); c.String(500, 'two')"),
             chain("/early", "c.SetHeader('X-Early', 'yes'); c.SetHeader('X-Early', 'twice')", "c.NoContent(204)"),
-            chain("/header", "c.SetHeader('x-request-id', 'a\\r\\nSet-Cookie: forged=1'); c.NoContent(204)"),
+            chain("/header", "c.SetHeader('x-note', 'a\\r\\nSet-Cookie: forged=1'); c.NoContent(204)"),
             chain("/header/name", "c.SetHeader('X Bad: name', '1')"),
             chain(
                 "/cookies",
@@ -182,7 +182,7 @@ def test_a_header_set_before_the_answering_node_goes_out_with_the_answer(server:
 def test_no_header_value_can_begin_another_header(server: Server) -> None:
     answer = server.get("/header")
     assert answer.status == 204
-    assert answer.headers["X-Request-Id"] == "a  Set-Cookie: forged=1"
+    assert answer.headers["X-Note"] == "a  Set-Cookie: forged=1"
     assert "Set-Cookie" not in answer.headers
 
 

@@ -235,7 +235,8 @@ def test_a_store_that_cannot_be_read_is_a_state_and_no_end(tmp_path: Path) -> No
         server = Server("127.0.0.1", port, process, tmp_path)
         health = server.get("/health")
         assert (health.status, health.json()["status"]) == (503, "degraded")
-        assert "its file is no database" in health.json()["components"]["database"]["message"]
+        assert health.json()["components"]["database"]["message"] == "it is out of reach"
+        assert "its file is no database" in server.log()
         assert server.get("/ok").status == 200, "runs that write nothing down go on"
         durable = server.get("/durable/0")
         assert durable.status == 503

@@ -174,7 +174,7 @@ def test_a_hostile_traceparent_is_no_parent(server: Server, collector: Collector
 
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(launch: Launch) -> None:
     config = '[otel]\nenabled = true\nendpoint = "http://127.0.0.1:1"\n'
-    server = launch(playbook(chain("/ok", "c.NoContent(204)")), config)
+    server = launch(playbook(chain("/ok", "c.NoContent(204)")), config, expects=["Failed to export"])
     assert [server.get("/ok").status for _ in range(50)] == [204] * 50
     assert until(lambda: server.metric("nflow_traces_spans_lost_total") == 100, 15)
     assert server.metric("nflow_traces_active") == 0
