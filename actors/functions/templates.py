@@ -1,4 +1,4 @@
-"""Page templates, for scripts: `get_template(name)` (facts §2.3), and for the nodes that render them.
+"""Page templates, for scripts: `get_template(name)` (as in Go), and for the nodes that render them.
 
 A template is looked for in a folder (`name.html`, `name.tmpl`, `name`), then in the library; "" where it is nowhere.
 Invariants: nothing outside the folder and nothing hidden in it is ever read: a name that could lead there is looked up

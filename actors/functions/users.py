@@ -1,4 +1,4 @@
-"""Users and API tokens, for scripts: `validate_user`, `get_user`, `validate_token`, `get_token` (facts §2.3).
+"""Users and API tokens, for scripts: `validate_user`, `get_user`, `validate_token`, `get_token` (as in Go).
 
 Secrets are compared in constant time, and an unknown user costs what a known one does. Nothing is cached: a user who
 was just made inactive is refused by the next call. Unlike Go's, `get_user` does not give out the password's hash.

@@ -1,4 +1,4 @@
-"""What nFlow keeps in its database besides the tracker, as rows of values, and who gives them out (facts §8.1).
+"""What nFlow keeps in its database besides the tracker, as rows of values, and who gives them out (Go: init.sql).
 
 Laws: a row that is not there is None or an empty tuple, never an error; a database out of reach is `Unavailable`;
 a query the database refuses is a `CallRefused` with its words. Nothing here is cached: who asks decides how old an

@@ -1,4 +1,4 @@
-"""nFlow's named queries: which text is asked, and the texts for a database in nFlow's own layout (facts §8.1).
+"""nFlow's named queries: which text is asked, and the texts for a database in nFlow's own layout (Go: init.sql).
 
 A row of the `queries` table counts before the configuration, the configuration before the built-in text. A row or key
 without text counts as not there. Columns are qualified where a bare name is a reserved word of MySQL (`mod`). Pure.

@@ -1,7 +1,7 @@
 """`/debug/playbooks`, `/debug/repositories`, the caches, and three paths of old: what is served, and reading it anew.
 
 In Go an invalidation was how an edited playbook came to be served, and with `-a file.json` it left the server without
-any (facts §10.1). Here what is served is looked at all the time; an invalidation has every source read at once, empties
+any. Here what is served is looked at all the time; an invalidation has every source read at once, empties
 the caches of results and pages, and leaves what is known live when a source is out of reach. There is no cache of URLs:
 `/debug/url-cache` shows the table that took its place, by patterns, so that no client's query is in it.
 """
