@@ -12,7 +12,7 @@ from protocol.refs import Recipient
 
 
 class TrackerRow(NamedTuple):
-    """One finished node, in nFlow's columns (Go: init.sql, tracker.go), in the table's order. Times are Unix seconds."""
+    """One finished node, in nFlow's columns (Go: init.sql), in the table's order. Times are Unix seconds."""
 
     log_id: str
     box_id: str
