@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
@@ -33,6 +35,8 @@ WAITING: Final = 4_096
 """Spans that may wait for the thread."""
 SEND_SECONDS: Final = 3.0
 CLOSE_SECONDS: Final = 1.5
+_LIBRARY: Final = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+"""Its logger says why a batch was lost, for each batch anew: heard once in an outage."""
 _LINES: Final = TraceContextTextMapPropagator()
 
 
@@ -218,20 +222,33 @@ def _provider(settings: TracingSettings, exporter: SpanExporter | None) -> tuple
         def __init__(self, to: SpanExporter) -> None:
             self.taken = self.lost = 0
             self._to = to
-            self._cut = False
+            self._cut = self._away = False
+            logging.getLogger(_LIBRARY).addFilter(self._news)
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             result = self._to.export(spans)
-            if result is SpanExportResult.SUCCESS:
-                self.taken += len(spans)
-            else:
+            away = result is not SpanExportResult.SUCCESS
+            if away:
                 self.lost += len(spans)
+            else:
+                self.taken += len(spans)
+            if away is not self._away:
+                self._away = away
+                log = structlog.get_logger("tracing")
+                if away:
+                    log.warning("the collector takes no spans: they are lost", lost=self.lost)
+                else:
+                    log.info("the collector takes spans again", lost=self.lost)
             return result
 
         def shutdown(self) -> None:
             if not self._cut:
                 self._cut = True
+                logging.getLogger(_LIBRARY).removeFilter(self._news)
                 self._to.shutdown()
+
+        def _news(self, record: logging.LogRecord) -> bool:
+            return not self._away
 
         cut = shutdown
 

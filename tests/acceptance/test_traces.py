@@ -177,6 +177,14 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else(launch: Launch) -
     server = launch(playbook(chain("/ok", "c.NoContent(204)")), config, expects=["Failed to export"])
     assert [server.get("/ok").status for _ in range(50)] == [204] * 50
     assert until(lambda: server.metric("nflow_traces_spans_lost_total") == 100, 15)
+    server.get("/ok")
+    assert until(lambda: server.metric("nflow_traces_spans_lost_total") > 100, 15)
+    told = [
+        line for line in server.log().splitlines() if "collector takes no spans" in line or "trace_exporter" in line
+    ]
+    assert len([line for line in told if "takes no spans" in line]) == 1, "an outage has one line where it begins"
+    assert len([line for line in told if "Connection refused" in line]) >= 1, "the reason is told"
+    assert "takes no spans" in told[-1], "and nothing more until it is over"
     assert server.metric("nflow_traces_active") == 0
 
 
