@@ -3,9 +3,9 @@
 Its traps, and what is done about them. It recurses in C, once for each level of nesting (`{a:` 87 000 times overflows
 8 MiB and ends the process): all but short texts are parsed on a thread with a stack for the deepest text of MAX_BYTES.
 It is quadratic in some texts (`while(1) await ` 17 000 times: three minutes): these have a deadline, which it keeps
-only while it is fed by a function. `Node.parent` and siblings search from the root: nothing here asks for them. A
-node's text is bytes and its positions count bytes. Texts need not be whole: what cannot be read is an `ERROR` node, and
-a `return` or `await` outside of a function is read as what it is.
+only while it is fed by a function, which must give it copies. `Node.parent` and siblings search from the root: nothing
+here asks for them. A node's text is bytes and its positions count bytes. Texts need not be whole: what cannot be read
+is an `ERROR` node, and a `return` or `await` outside of a function is read as what it is.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ MAX_BYTES: Final = 256 << 10
 """Longer texts are not parsed."""
 PARSE_SECONDS: Final = 2.0
 """Ordinary code of MAX_BYTES takes a thirtieth of it."""
-_CHUNK_BYTES: Final = 8 << 10
 _SHALLOW_BYTES: Final = 4 << 10
 """Texts that cannot nest deeply enough to need more than an ordinary stack."""
 _STACK_BYTES: Final = 256 << 20
 """Address space, of which only what is touched costs memory: 1 KiB for each byte of the longest text."""
+_CHUNK_BYTES: Final = 8 << 10
+_NAME_BYTES: Final = 64
+"""Few nodes whose text is asked for are longer."""
 _LANGUAGE: Final = tree_sitter.Language(tree_sitter_javascript.language())
 
 
@@ -40,18 +42,33 @@ def encode(source: str) -> bytes:
 
 
 def parse(text: bytes) -> Node | None:
-    """The root of the tree; None when it takes longer than PARSE_SECONDS. At most MAX_BYTES."""
+    """The root of the tree; None when it takes longer than PARSE_SECONDS, or there is no room. At most MAX_BYTES."""
     if len(text) <= _SHALLOW_BYTES:
         return tree_sitter.Parser(_LANGUAGE).parse(text).root_node
     parsed: list[Node] = []
+    thread = threading.Thread(target=lambda: parsed.extend(_within_time(text)), name="parse-javascript")
     before = threading.stack_size(_STACK_BYTES)
     try:
-        thread = threading.Thread(target=lambda: parsed.extend(_within_time(text)), name="parse-javascript")
         thread.start()
+    except RuntimeError:  # no room for such a stack
+        return None
     finally:
         threading.stack_size(before)
     thread.join()
     return parsed[0] if parsed else None
+
+
+class _Feed:
+    """What the parser reads from, and later every node its text: in copies, since it does not hold what it is given."""
+
+    __slots__ = ("most", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.most = _CHUNK_BYTES
+
+    def __call__(self, offset: int, _point: object) -> bytes:
+        return self.text[offset : offset + self.most]
 
 
 def _within_time(text: bytes) -> Iterator[Node]:
@@ -61,11 +78,10 @@ def _within_time(text: bytes) -> Iterator[Node]:
     def late(_offset: int, _failed: bool) -> bool:
         return time.monotonic() > deadline
 
-    def chunk(offset: int, _point: object) -> bytes:
-        return text[offset : offset + _CHUNK_BYTES]
-
+    feed = _Feed(text)
     with suppress(ValueError):  # how it says that it was stopped
-        yield tree_sitter.Parser(_LANGUAGE).parse(chunk, progress_callback=late).root_node
+        yield tree_sitter.Parser(_LANGUAGE).parse(feed, progress_callback=late).root_node
+    feed.most = _NAME_BYTES
 
 
 def written(node: Node) -> str:
