@@ -240,7 +240,7 @@ def test_every_name_of_the_manuals_and_of_go_is_there(server: Server) -> None:
 
 
 def test_every_metric_is_in_the_table_of_the_operators_guide_and_the_other_way_round(server: Server) -> None:
-    guide = (ROOT / "docs" / "operating.md").read_text()
+    guide = (ROOT / "docs" / "observing.md").read_text()
     told = set(re.findall(r"^\| `((?:nflow|process)_\w+)[`{]", guide, re.MULTILINE))
     server.get("/ok")
     answer = server.get("/metrics").text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-LISTED = set(re.findall(r"^\| `(\w+)", (DOCS / "operating.md").read_text(), re.MULTILINE))
+LISTED = set(re.findall(r"^\| `(\w+)", (DOCS / "observing.md").read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["grafana.json", "prometheus-rules.yml"])
