@@ -220,7 +220,8 @@ class Runtime:
             self._new_wid, served.durability, data.own, self._parts.store,
             self.assembly.plugins,
         )  # fmt: skip
-        monitoring = self._watching.watch(self.system, self.admission, self.assembly, self.assembly.limits.families)
+        further = (*self.assembly.limits.families, self._armour.families)
+        monitoring = self._watching.watch(self.system, self.admission, self.assembly, further)
         table = routes(
             settings.monitor, api, parts, monitoring, self._prefix, port=self._watching.port is not None,
             debug=make_debug_routes(self.live, self.system, self.assembly, self._watching),

@@ -86,6 +86,7 @@ class Gateway(Actor[None]):
             max_headers=MOST_HEADERS,
         )
         self._server = await self._listen(self._connections)
+        self._reception.armour.connections = self._connections
         _end_deaf_connections(self._server, settings.body_seconds)
         address = self._server.sockets[0].getsockname()
         self._listening.address = (address[0], address[1])

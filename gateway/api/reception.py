@@ -133,7 +133,9 @@ class Reception:
         visit.status = status_of(error)
         self._recognise(request, visit)
         self._figures.answered(visit, 0.0)
-        self._log.info("bad request", request_id=visit.id, client=visit.client, status=visit.status, reason=one_line(error))
+        self._log.info(
+            "bad request", request_id=visit.id, client=visit.client, status=visit.status, reason=one_line(error)
+        )
         response = error_response(statuses.plain(visit.status, f"the request cannot be read: {one_line(error)}"))
         response.force_close()
         return response

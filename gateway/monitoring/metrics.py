@@ -1,8 +1,8 @@
 """The metrics page: everybody's plain numbers, read when somebody asks.
 
 Nothing is counted here, so being watched costs the request path nothing. A room joins by its `families()`
-(`protocol/observation/metrics.py`): one line among the sources, see `gateway/assembly/watching.py`. The numbers are read on the
-loop, as of one moment; the text is made of them on a thread.
+(`protocol/observation/metrics.py`): one line among the sources, see `gateway/assembly/watching.py`. The numbers are
+read on the loop, as of one moment; the text is made of them on a thread.
 """
 
 from __future__ import annotations
