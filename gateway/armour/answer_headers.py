@@ -6,22 +6,25 @@ the last moment before an answer's head leaves, so streams, files and refusals h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from gateway.armour.cors import Cors
 from gateway.armour.request_id import HEADER
 from gateway.visit import Visit
 
+_ID: Final = istr(HEADER)
+"""Names that are looked up for every answer are `istr`: those know their own small letters."""
 Lines = tuple[tuple[str, str], ...]
 
 SECURITY: Final[Lines] = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+    (istr("X-Content-Type-Options"), "nosniff"),
+    (istr("X-Frame-Options"), "SAMEORIGIN"),
+    (istr("Referrer-Policy"), "strict-origin-when-cross-origin"),
 )
-HSTS: Final[Lines] = (("Strict-Transport-Security", "max-age=31536000"),)
+HSTS: Final[Lines] = ((istr("Strict-Transport-Security"), "max-age=31536000"),)
 """Only ever sent over HTTPS. Not for subdomains: those are not ours to promise."""
 NOTHING: Final[Lines] = ()
 
@@ -40,17 +43,17 @@ class AnswerHeaders:
         """Other rights of other origins, from the next answer on."""
         self._cors = cors
 
-    def put_on(self, headers: CIMultiDict[str], visit: Visit, origin: str | None) -> None:
-        """Complete the headers of an answer. `origin`: the request's Origin header."""
+    def put_on(self, headers: CIMultiDict[str], visit: Visit, asked: Mapping[str, str]) -> None:
+        """Complete the headers of an answer to a request with the headers `asked`."""
         for name, value in self._lines:
             if name not in headers:
                 headers[name] = value
         if visit.id:
-            headers[HEADER] = visit.id
+            headers[_ID] = visit.id
         for name, value in visit.lines:
             headers[name] = value
         if self._cors is not None:
-            self._cors.put_on(headers, origin)
+            self._cors.put_on(headers, asked.get("Origin"))
 
 
 def security_lines(*, wanted: bool, tls: bool) -> Lines:

@@ -33,7 +33,7 @@ class Incoming(web.BaseRequest):
     def complete(self, response: web.StreamResponse) -> None:
         """Put on what every answer carries."""
         if self.visit is not None:
-            self.common.put_on(response.headers, self.visit, self.headers.get("Origin"))
+            self.common.put_on(response.headers, self.visit, self.headers)
 
 
 def incoming(parts: tuple[Any, ...], common: AnswerHeaders, proto: str, *, decoded: bool = False) -> Incoming:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -34,6 +34,8 @@ _CONTROLS: Final = {
 _BEYOND_JSON: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
 """What a terminal obeys and JSON does not escape."""
 _BARE: Final = re.compile(r"[^\s\"'\\]+")
+_PLAIN: Final = re.compile(r"[!#-&(-\[\]-~\n]*")
+"""What stands in a line as it is; the breaks are those between the texts of a batch."""
 _BAR: Final = "\n  | "
 
 
@@ -57,30 +59,55 @@ class Lines:
     def make(self, batch: Sequence[Said | Answered]) -> bytes:
         """Whole lines."""
         requests = [item for item in batch if not isinstance(item, Said)]
-        dubious = bool(requests) and self._dubious(requests)
-        secret = any(item[2] for item in requests) and may_hold_secrets((), (item[2] for item in requests))
-        made = [
-            self._event(item) if isinstance(item, Said) else self._access(item, dubious=dubious, secret=secret)
-            for item in batch
-        ]
+        line = self._requests(requests)
+        made = [self._event(item) if isinstance(item, Said) else line(item) for item in batch]
         return ("\n".join(made) + "\n").encode("utf-8", "replace")
-
-    def _dubious(self, requests: Sequence[Answered]) -> bool:
-        """Whether the text of any request's client holds something to mask: one look at all of them."""
-        joined = "\n".join([f"{visit.path}?{query}\n{visit.id}" for _, visit, query, _, _ in requests])
-        return self._sanitizer.may_mask(joined.encode("utf-8", "replace"))
 
     # --- the line of a request ---
 
-    def _access(self, item: Answered, *, dubious: bool, secret: bool) -> str:
+    def _requests(self, requests: Sequence[Answered]) -> Callable[[Answered], str]:
+        """How the lines of these requests are made: with care, unless one look at what their clients wrote says that
+        there is nothing to mask and nothing to escape."""
+        written = "\n".join([f"{visit.path}?{query}\n{visit.id}" for _, visit, query, _, _ in requests])
+        if (
+            _PLAIN.fullmatch(written) is None
+            or written.count("\n") >= 2 * len(requests) > 0
+            or may_hold_secrets((), (written,))
+            or self._sanitizer.may_mask(written.encode())
+        ):
+            return self._careful
+        return self._plain if self._form == "text" else self._plain_json
+
+    def _plain(self, item: Answered) -> str:
+        when, visit, query, size, seconds = item
+        if visit.reason or visit.trace:
+            return self._careful(item)
+        flow, route = _place(visit.app, visit.flow, visit.route)
+        wid = f" wid={visit.wid}" if visit.wid else ""
+        return (
+            f"{self._text_time(when)} [INFO] request method={_known(visit.method)}"
+            f" path={visit.path}{'?' if query else ''}{query} status={visit.status} duration_ms={seconds * 1000:.3f}"
+            f" client={visit.client} bytes={size} request_id={visit.id}{flow}{wid}{route}"
+        )
+
+    def _plain_json(self, item: Answered) -> str:
+        when, visit, query, size, seconds = item
+        if visit.reason or visit.trace:
+            return self._careful(item)
+        method, flow, route = _json_place(visit.method, visit.app, visit.flow, visit.route)
+        wid = f'"wid":"{visit.wid}",' if visit.wid else ""
+        return (
+            f'{{"time":"{self._json_time(when)}","level":"info","msg":"request","method":{method},'
+            f'"path":"{visit.path}{"?" if query else ""}{query}","status":{visit.status},'
+            f'"duration_ms":{seconds * 1000:.3f},"client":"{visit.client}","bytes":{size},"request_id":"{visit.id}",'
+            f'{flow}{wid}"route":{route}}}'
+        )
+
+    def _careful(self, item: Answered) -> str:
         """Its fields are ours, but for the path and the id."""
         when, visit, query, size, seconds = item
-        path, request, reason = visit.path, visit.id, visit.reason
-        if query:
-            path = f"{path}?{mask_query(query) if secret else query}"
-        if dubious:
-            path = self._sanitizer.text(path)
-            request = self._ours.text(request)
+        path = self._sanitizer.text(f"{visit.path}?{mask_query(query)}" if query else visit.path)
+        request, reason = self._ours.text(visit.id), visit.reason
         if reason:
             reason = self._sanitizer.text(reason)
         if self._form == "json":
@@ -94,16 +121,15 @@ class Lines:
             ids = (("wid", visit.wid), ("route", visit.route), ("trace_id", visit.trace), ("reason", reason))
             told.update({name: value for name, value in ids if value})
             return _json(told)
+        flow, route = _place(visit.app, visit.flow, visit.route)
         line = (
             f"{self._text_time(when)} [INFO] request method={_known(visit.method)} path={_quoted(path)}"
             f" status={visit.status} duration_ms={seconds * 1000:.3f} client={visit.client} bytes={size}"
-            f" request_id={_quoted(request)}"
+            f" request_id={_quoted(request)}{flow}"
         )
-        if visit.flow:
-            line += f" app={_known(visit.app)} flow={_known(visit.flow)}"
         if visit.wid:
             line += f" wid={visit.wid}"
-        line += f" route={_known(visit.route)}"
+        line += route
         if visit.trace:
             line += f" trace_id={visit.trace}"
         return f"{line} reason={_quoted(reason)}" if reason else line
@@ -164,6 +190,19 @@ def _quoted(text: str) -> str:
 
 
 @lru_cache(1_000)
+def _place(app: str, flow: str, route: str) -> tuple[str, str]:
+    """Which flow, and by which route, as a line says it."""
+    return f" app={_quoted(app)} flow={_quoted(flow)}" if flow else "", f" route={_quoted(route)}"
+
+
+@lru_cache(1_000)
+def _json_place(method: str, app: str, flow: str, route: str) -> tuple[str, str, str]:
+    """Method, which flow, and by which route, as a JSON line says it."""
+    method, app, flow, route = (_json_text(text) for text in (method, app, flow, route))
+    return method, f'"app":{app},"flow":{flow},' if flow != '""' else "", route
+
+
+@lru_cache(1_000)
 def _known(text: str) -> str:
     """The same for what comes again and again."""
     return _quoted(text)
@@ -176,6 +215,11 @@ def _word(value: Any) -> str:
         if value is None or value is True or value is False
         else str(value)
     )
+
+
+def _json_text(text: str) -> str:
+    line = dumps(text.encode("utf-8", "replace").decode()).decode()
+    return _BEYOND_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _json(told: dict[str, Any]) -> str:

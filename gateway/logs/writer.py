@@ -134,7 +134,7 @@ class Writer(Generic[T]):
                 self.idle = False
             self._gather.wait(PAUSE_SECONDS)
             self._gather.clear()
-            while self.queue:
+            for _ in range(0, len(self.queue), MOST_AT_ONCE):  # what comes meanwhile gathers again
                 self._take()
 
     def _take(self) -> None:

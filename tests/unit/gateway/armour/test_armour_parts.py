@@ -49,7 +49,7 @@ def test_what_the_answer_says_itself_is_left_as_it_is() -> None:
     headers: CIMultiDict[str] = CIMultiDict({"x-frame-options": "DENY"})
     of_all = visit()
     of_all.id, of_all.lines = "one", (("X-RateLimit-Limit", "5"),)
-    AnswerHeaders(SECURITY).put_on(headers, of_all, None)
+    AnswerHeaders(SECURITY).put_on(headers, of_all, {})
     assert headers.getall("X-Frame-Options") == ["DENY"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert (headers["X-Request-ID"], headers["X-RateLimit-Limit"]) == ("one", "5")
