@@ -28,7 +28,8 @@ OWNERS = {
     "opentelemetry": {"actors/tracing.py"},
     "uvloop": {"gateway/runtime.py"},
     "sqlite3": {"actors/stores/sqlite.py", "actors/databases/sqlite.py"},
-    "typer": {"gateway/cli.py"} | {f"gateway/commands/{name}.py" for name in ("terminal", "configuration", "keygen", "audit")},
+    "typer": {"gateway/cli.py"}
+    | {f"gateway/commands/{name}.py" for name in ("terminal", "configuration", "keygen", "audit")},
     "multipart": {"gateway/bodies/multipart.py"},
     "aiohttp": {
         "gateway/exchange.py",

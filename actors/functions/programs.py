@@ -195,8 +195,7 @@ async def _talk(
     """Feed it and hear it out. Raises CallRefused when it says too much."""
     readers = [await _reader(pipe) for pipe in (program.stdout, program.stderr)]
     feeding, fed = await asyncio.get_running_loop().connect_write_pipe(_Feeding, program.stdin)
-    hearing: asyncio.Future[tuple[bytes, bytes]]
-    hearing = asyncio.ensure_future(_heard([reader for reader, _ in readers], most))
+    hearing = asyncio.ensure_future(_heard([each for each, _ in readers], most))  # noqa: RUF006 - awaited below
     try:
         feeding.write(data)
         feeding.close()  # once it has taken the input, or will not

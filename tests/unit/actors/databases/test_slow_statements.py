@@ -16,7 +16,11 @@ from protocol.errors import CallRefused
 @pytest.mark.parametrize(
     ("dialect", "sql", "told"),
     [
-        (Dialect.SQLITE, "select 'it''s', \"a b\", [c d], `e`, $1 from t2 where n = 12", 'select ?, "a b", [c d], `e`, $1 from t2 where n = ?'),
+        (
+            Dialect.SQLITE,
+            "select 'it''s', \"a b\", [c d], `e`, $1 from t2 where n = 12",
+            'select ?, "a b", [c d], `e`, $1 from t2 where n = ?',
+        ),
         (Dialect.POSTGRES, r"select E'a\'secret', 'x\', $q$sec'ret$q$, 0.5 -- note", "select ?, ?, ?, ?.? "),
         (Dialect.POSTGRES, "select /* one /* two */ three */ 'a' || $2", "select  ? || $2"),
         (Dialect.MYSQL, r"""select 'a\'secret', "sec\"ret", `n` # note""", "select ?, ?, `n` "),

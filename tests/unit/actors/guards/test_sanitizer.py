@@ -156,7 +156,8 @@ def test_a_value_between_spaces_is_found_whatever_is_around_it(value: str, befor
 
 UNITS = [
     "a@b.co ", "a", "1 ", "5 ", "555-123-4567 ", "a.", "a@", "a@b.", "password:", "password=abcd ", "x://a:",
-    "x://a:b@ ", "1.1.1.1 ", "-----BEGIN PRIVATE KEY-----", "bearer ", "password" + " " * 300, "eyaaaaaaaaaaa.", "1-", "token=",
+    "x://a:b@ ", "1.1.1.1 ", "-----BEGIN PRIVATE KEY-----", "bearer ", "password" + " " * 300, "eyaaaaaaaaaaa.", "1-",
+    "token=",
     '"token":"a",', '"', "\\", "secret", "cookie: ", "authorization: basic ",
     "a@b.co 1.1.1.1 555-123-4567 4242424242424242 pwd=abcde token=abcd 123-45-6789 bearer aaaaaa x://a:b@c ",
 ]  # fmt: skip

@@ -12,7 +12,16 @@ from actors.sandbox.child.names import ROOMS
 from protocol.codec import loads
 
 HERE = {
-    *("calcular_sha512", "calcular_sha512_224", "calcular_sha512_256", "template", "mustache", "mail", "security", "program"),
+    *(
+        "calcular_sha512",
+        "calcular_sha512_224",
+        "calcular_sha512_256",
+        "template",
+        "mustache",
+        "mail",
+        "security",
+        "program",
+    ),
     *("redis_hset", "redis_hget", "redis_hdel", "redis_expire", "uuid", "find_element", "clean_json", "atob"),
     *("url_values_to_map", "new_map", "get_env", "set_env"),
 }
