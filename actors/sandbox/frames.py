@@ -146,14 +146,16 @@ def write_run(order: RunScript, *, remembered: bool) -> bytes:
 
     Raises BadFrame when it is too large to send.
     """
-    script = order.script
+    script, payload = order.script, order.payload
+    if b"\n" in payload:  # a client's own JSON, in lines; within JSON a bare line end is nothing but a blank
+        payload = payload.replace(b"\n", b" ")
     run = RUN_NUMBER.pack(order.run)
     if remembered:
         head = _run_head(script.key, order.flow, script.realm.value, order.previous, "")
-        body = b"%b%b\n%b\n%b" % (run, head, order.request, order.payload)
+        body = b"%b%b\n%b\n%b" % (run, head, order.request, payload)
     else:
         head = _run_head(script.key, order.flow, script.realm.value, order.previous, script.entry)
-        body = run + b"\n".join((head, order.request, order.payload, script.statics, dumps(script.source)))
+        body = run + b"\n".join((head, order.request, payload, script.statics, dumps(script.source)))
     if len(body) >= TO_CHILD_CAP:
         raise BadFrame(f"script and input are {len(body)} bytes, allowed are {TO_CHILD_CAP}")
     return pack(RUN, body)

@@ -83,6 +83,12 @@ def test_any_json_body_is_the_first_payload(server: Server, kind: str, body: Any
     assert server.post("/kinds", json=body).json() == {"of": kind, "payload": body}
 
 
+def test_a_body_in_lines_is_a_payload_too(server: Server) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = server.post("/kinds", body='{\n  "a": "x\\ny",\r\n  "b": [1,\n 2]\n}\n', headers=headers)
+    assert answer.json() == {"of": "object", "payload": {"a": "x\ny", "b": [1, 2]}}
+
+
 def test_without_a_body_the_query_is_the_payload(server: Server) -> None:
     assert server.post("/kinds?a=1&a=2").json() == {"of": "object", "payload": {"a": ["1", "2"]}}
 

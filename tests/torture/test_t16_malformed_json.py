@@ -160,11 +160,11 @@ def test_cut_at_every_byte_and_mutated_it_is_never_500(client: Client, server: S
         status, answer = client.send(method, path, headers, body)
         found[status] = found.get(status, 0) + 1
         cut = 0 < number < len(WHOLE) - 1
-        if status not in {200, 400, 503} or (cut and status == 200):  # 503: the machine is short of something
+        if status not in {200, 400} or (cut and status != 400):
             wrong.append((body, status, answer[:200]))
     tell("T16", "cut and mutated", f"seed {SEED}, {len(bodies)} bodies: {dict(sorted(found.items()))}")
     assert wrong == []
     assert until(lambda: client.send(*PATHS["the manuals' body"], b'{"a": 1}')[0] == 200)
     log = server.log()
     assert "Traceback" not in log
-    assert not re.search(r"status=50[^3]", log)
+    assert not re.search(r"status=5\d\d", log)

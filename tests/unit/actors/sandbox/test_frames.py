@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import struct
 from typing import Any
 
@@ -48,6 +49,14 @@ def test_a_run_crosses_with_its_script() -> None:
 def test_a_remembered_run_crosses_without_its_script() -> None:
     order = orders.read_run(one(frames.write_run(ORDER, remembered=True))[1])
     assert (order.run, order.key, order.payload, order.source) == (7, "key", b"[1]", None)
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_a_payload_that_is_written_in_lines_crosses_as_one(remembered: bool) -> None:
+    in_lines = ORDER._replace(payload=b'{\r\n  "a": "x\\ny",\n  "b": [\n1]\n}\n')
+    order = orders.read_run(one(frames.write_run(in_lines, remembered=remembered))[1])
+    assert json.loads(order.payload) == {"a": "x\ny", "b": [1]}
+    assert order.request == ORDER.request
 
 
 def test_limits_cross() -> None:
