@@ -17,7 +17,7 @@ from typing import assert_never
 from actors.kernel import Actor
 from actors.stores.store import Store
 from protocol.errors import AskError, Refusal, Unavailable
-from protocol.observation.tracking import NotRecorded, ProcessRecord, Record, Recorded
+from protocol.tracking import NotRecorded, ProcessRecord, Record, Recorded
 
 
 @dataclass(frozen=True, slots=True)

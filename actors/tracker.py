@@ -21,8 +21,8 @@ from typing import Protocol, assert_never
 
 from actors.kernel import Actor, Backoff, ChildSpec, Timer
 from protocol.errors import AskError, Refusal
-from protocol.observation.tracking import TrackerRow, TrackerState
 from protocol.refs import Recipient
+from protocol.tracking import TrackerRow, TrackerState
 
 _logger = logging.getLogger(__name__)
 

@@ -54,7 +54,9 @@ from gateway.routes import ApiParts, hidden, routes
 from gateway.server import Gateway, Listening
 from gateway.version import VERSION
 from protocol.codec import TimeOrderedIds
+from protocol.errors import BadDocument
 from protocol.settings import Settings
+from protocol.settings.checks import contradictions
 
 
 class Runtime:
@@ -75,6 +77,8 @@ class Runtime:
 
         Raises BadDocument for a setting that cannot be.
         """
+        if wrong := [problem for problem in contradictions(settings) if problem.fatal]:
+            raise BadDocument(wrong)
         self._settings = settings
         self.live = Live(settings)
         """The settings in force, and who follows their changes."""

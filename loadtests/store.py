@@ -31,7 +31,7 @@ from actors.stores.columns import tracker_columns
 from actors.stores.sqlite import SqliteFile, SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
-from protocol.observation.tracking import ProcessRecord, Record, StepRecord, TrackerRow
+from protocol.tracking import ProcessRecord, Record, StepRecord, TrackerRow
 
 CLIENTS = 64
 PAYLOAD = json.dumps({"n": 1, "text": "hello world, this is a payload", "list": [1, 2, 3]}).encode()

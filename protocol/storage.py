@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.refs import Ask
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from actors.library.queries import LOG_COLUMNS
 from actors.library.sql_library import SqlLibrary
 from actors.stores.columns import storable, tracker_columns
 from protocol.errors import CallRefused
-from protocol.observation.tracking import TrackerRow
+from protocol.tracking import TrackerRow
 
 _CHUNK: Final = 64
 """Rows of a statement: sixteen parameters each, far below what any of the servers takes."""

@@ -28,9 +28,9 @@ from actors.sessions.lone import LoneSession
 from protocol.codec import loads
 from protocol.errors import Crashed, NflowError, NodeError
 from protocol.flow import Script
-from protocol.observation.tracking import NotRecorded, Recorded
 from protocol.process import Answer, CancelProcess, DescribeProcess, Failure, ProcessState, RunExpired, StartProcess
 from protocol.sandbox import HostCall, ScriptFailed, ScriptResult
+from protocol.tracking import NotRecorded, Recorded
 
 
 class ProcessActor(Actor[Any]):

@@ -19,9 +19,9 @@ from actors.runs.walk import Perform, StepEnded, WalkState
 from protocol.codec import dumps
 from protocol.errors import NflowError
 from protocol.flow import Durability
-from protocol.observation.tracking import ProcessRecord, Record, StepRecord, TrackerRow
 from protocol.process import Answer, Failure, ProcessDescription, ProcessState, StartProcess
 from protocol.refs import Ref
+from protocol.tracking import ProcessRecord, Record, StepRecord, TrackerRow
 
 FAILED: Final = "!error"
 """The outcome of a node that failed: see `StepEnded`."""

@@ -19,9 +19,9 @@ from actors.sessions.lone import LoneSession
 from actors.tracing import Tracing
 from protocol.flow import Flow
 from protocol.observation.auditing import Audit, unheard
-from protocol.observation.tracking import TrackerRow
 from protocol.process import StartProcess
 from protocol.refs import Recipient, Ref
+from protocol.tracking import TrackerRow
 
 
 @dataclass(frozen=True, slots=True)

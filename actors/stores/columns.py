@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from actors.guards.encryption import Keyring
 from actors.guards.redaction import mask, mask_query, may_hold_secrets
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 Columns = tuple[Any, ...]
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from actors.kernel import ChildSpec
 from actors.stores.columns import storable, tracker_columns
 from protocol.errors import Refusal
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.process import ProcessState
 from protocol.storage import Pruned, RetentionDays, StoreCounts, StoreState, TrackedRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 _DAY_SECONDS = 86_400.0
 _ENDED = {ProcessState.END.value, ProcessState.ERROR.value, ProcessState.CANCELLED.value}

@@ -42,8 +42,8 @@ from actors.stores.columns import (
 from actors.stores.schema import Schema
 from actors.stores.statements import read_statements
 from protocol.errors import Refusal, Unavailable, UnusableStore
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.storage import Pruned, RetentionDays, StoreCounts, TrackedRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 T = TypeVar("T")
 

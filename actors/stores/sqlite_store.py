@@ -17,7 +17,6 @@ from actors.databases.slow import SlowStatements, Stopwatch
 from actors.kernel import Backoff, BlockingActor, ChildSpec
 from actors.stores.sqlite import SqliteFile, SqliteSettings
 from protocol.errors import AskError, Unavailable
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.refs import AnyRef, Ask
 from protocol.storage import (
     CommitRecords,
@@ -33,6 +32,7 @@ from protocol.storage import (
     StoreState,
     TrackedRow,
 )
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 R = TypeVar("R")
 

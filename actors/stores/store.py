@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from actors.kernel import ChildSpec
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.storage import Pruned, RetentionDays, StoreCounts, StoreState, TrackedRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 
 class Store(Protocol):

@@ -27,8 +27,8 @@ from gateway.session_cookie import SessionCookie
 from protocol.codec import dumps, loads_from_script
 from protocol.errors import AskError, BadDocument, NotWaiting, Overloaded, Problem
 from protocol.flow import Durability
-from protocol.observation.tracking import ProcessRecord, StepRecord
 from protocol.process import DescribeProcess, ProcessDescription, Reply, Request, StartProcess
+from protocol.tracking import ProcessRecord, StepRecord
 
 _TAG: Final = "processes"
 _ONE: Final = "/api/processes/{id}"

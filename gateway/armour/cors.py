@@ -7,26 +7,21 @@ flow may serve OPTIONS and set the headers itself.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 from multidict import CIMultiDict
-
-from protocol.errors import BadDocument, Problem
 
 ANY: Final = "*"
 ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 ALLOW_CREDENTIALS: Final = "Access-Control-Allow-Credentials"
 EXPOSE: Final = "Access-Control-Expose-Headers"
 _OURS: Final = (ALLOW_ORIGIN, ALLOW_CREDENTIALS, EXPOSE)
-_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class CorsSettings:
-    """`[cors]`. Raises BadDocument for what no browser would take."""
+    """`[cors]`, checked where it was read: `protocol/settings/checks.py`."""
 
     allowed_origins: tuple[str, ...] = ()
     allowed_methods: tuple[str, ...] = ()
@@ -34,23 +29,6 @@ class CorsSettings:
     exposed_headers: tuple[str, ...] = ()
     allow_credentials: bool = False
     max_age_seconds: float = 600.0
-
-    def __post_init__(self) -> None:
-        problems = [
-            Problem("cors.allowed_origins", f"{origin!r} is no origin: write https://app.example.com, or *")
-            for origin in self.allowed_origins
-            if origin != ANY and not _ORIGIN.fullmatch(origin.lower())
-        ]
-        problems += [
-            Problem(f"cors.{key}", f"{name!r} cannot be a name of HTTP")
-            for key in ("allowed_methods", "allowed_headers", "exposed_headers")
-            for name in getattr(self, key)
-            if not _TOKEN.fullmatch(name)
-        ]
-        if self.allow_credentials and ANY in self.allowed_origins:
-            problems.append(Problem("cors.allow_credentials", "needs origins by name: * would let in every site"))
-        if problems:
-            raise BadDocument(problems)
 
 
 class Cors:

@@ -1,4 +1,4 @@
-"""The gateway's armour from the settings. Raises BadDocument with the key's path for what cannot be."""
+"""The gateway's armour from the settings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,12 @@ from gateway.armour.certificate import Certificate
 from gateway.armour.cors import Cors, CorsSettings
 from gateway.armour.inflight import InFlight
 from gateway.armour.shedding import Shedding
-from protocol.errors import BadDocument, Problem
 from protocol.settings import Settings
 
 
 def make_armour(settings: Settings, pool: PoolFigures, *, listen: bool) -> Armour:
     """`pool`: tells how long a script would wait."""
     server = settings.server
-    problems = []
-    if bool(server.tls_cert) != bool(server.tls_key):
-        problems.append(Problem("server.tls_key", "tls_cert and tls_key belong together: give both, or neither"))
-    if server.max_inflight_mb < server.max_body_mb:
-        problems.append(Problem("server.max_inflight_mb", "must be max_body_mb at least"))
-    if problems:
-        raise BadDocument(problems)
     cors = make_cors(settings)
     lines = security_lines(wanted=server.security_headers, tls=listen and bool(server.tls_cert))
     return Armour(

@@ -91,13 +91,17 @@ class Data:
         self.services = (
             ChildSpec("sessions", lambda: SessionKeeper(self.sessions), shutdown_seconds=10.0, backoff=PATIENT),
         )
+        allowed_programs = settings.vm_pool.allowed_programs
+        programs = ProgramSettings(
+            settings.vm_pool.enable_process, allowed_programs, settings.server.max_output_kb << 10
+        )
         self.functions = {
             **SessionFunctions(audit).functions(),
             **Users(self.library, audit=audit).functions(),
             **self.templates.functions(),
             **DatabaseFunctions(self.scripts, self._max_rows).functions(),
             **self._files.functions(),
-            **ProgramFunctions(_programs(settings)).functions(),
+            **ProgramFunctions(programs).functions(),
             **SecurityFunctions(keys, encryption.figures.count).functions(),
         }
         self.kinds = {"db": DatabaseNode(self.scripts, self._max_rows).run}
@@ -198,19 +202,6 @@ def _made(key: str, driver: str, dsn: str, options: DatabaseOptions) -> Database
         return make_database(driver, dsn, options)
     except BadDocument as error:
         raise BadDocument([Problem(key, problem.message) for problem in error.problems]) from None
-
-
-def _programs(settings: Settings) -> ProgramSettings:
-    """Raises BadDocument for a program that is named by half."""
-    allowed = settings.vm_pool.allowed_programs
-    problems = [
-        Problem(f"vm_pool.allowed_programs.{place}", f"{path!r} is no absolute path")
-        for place, path in enumerate(allowed)
-        if not Path(path).is_absolute()
-    ]
-    if problems:
-        raise BadDocument(problems)
-    return ProgramSettings(settings.vm_pool.enable_process, allowed, settings.server.max_output_kb << 10)
 
 
 def _folder(configured: str, variable: str) -> Path | None:

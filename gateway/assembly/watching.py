@@ -63,8 +63,6 @@ class Watching:
         self._settings = settings
         self.port = int(monitor.metrics_port) if monitor.enabled and monitor.metrics_port and listen else None
         """Of the monitoring pages; None: they are the server's."""
-        if self.port and self.port == settings.server.port:
-            raise BadDocument([Problem("monitor.metrics_port", "is the server's own port: leave it empty for that")])
         started = time.time()
         self.figures = Figures(started, self._paths()) if monitor.enabled else Unwatched(started)
         self.runs = RunFigures() if monitor.enabled else None

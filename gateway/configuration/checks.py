@@ -7,6 +7,7 @@ config check`, a start and a reload find the same faults, all of them at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ from actors.databases.connection import make_database
 from actors.guards.encryption import weakness
 from actors.guards.sanitizer import Sanitizer
 from actors.reach.redis_client import RedisDoor
-from actors.sandbox.pool import PoolFigures
 from gateway.assembly.analysis import inspector_settings
-from gateway.assembly.armour import make_armour, make_certificate
+from gateway.assembly.armour import make_certificate
 from gateway.assembly.data import cookie_settings
 from gateway.assembly.encryption import EncryptionParts
 from gateway.assembly.limits import LimitParts, client_rules
@@ -44,7 +44,6 @@ def part_problems(settings: Settings) -> Iterator[Problem]:
 def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "session", lambda: cookie_settings(settings)
     yield "redis.host", lambda: RedisDoor(reach_settings(settings).redis)
-    yield "cors", lambda: make_armour(settings, PoolFigures(), listen=True)
     yield "server.tls_cert", lambda: make_certificate(settings)
     yield "debug.allowed_ips", lambda: DebugAccess("", settings.debug.allowed_ips, lambda: 0.0, lambda *_: None)
     yield "security.encryption_key", lambda: EncryptionParts(settings)
@@ -57,7 +56,7 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Callable[[], Any]]]:
         ("pg_session.url", "postgres" if settings.pg_session.url else "", settings.pg_session.url),
     ):
         if driver:
-            yield path, lambda driver=driver, dsn=dsn: make_database(driver, dsn.get_secret_value())  # type: ignore[misc]
+            yield path, partial(make_database, driver, dsn.get_secret_value())
 
 
 def _doubts(settings: Settings) -> Iterator[Problem]:

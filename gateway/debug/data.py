@@ -12,7 +12,7 @@ from gateway.api.schemas import COUNT, TEXT, a_list, an_object
 from gateway.api.table import Route
 from gateway.debug.parts import DebugParts, debug_route
 from protocol.errors import Refusal
-from protocol.observation.tracking import TrackerState
+from protocol.tracking import TrackerState
 
 _PROBE_SECONDS: Final = 2.0
 

@@ -6,6 +6,8 @@ for people and for speedscope, not for `go tool pprof`. One profile is made at a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from gateway.api.call import ApiAnswer, ApiError, Call
@@ -73,22 +75,16 @@ class Profiles:
     async def cpu(self, call: Call) -> ApiAnswer:
         """Watch, then answer."""
         seconds, form = call.numbers["seconds"], call.words["format"]
-        self._begin(call, f"profile CPU for {seconds} s")
-        try:
+        with self._alone(call, f"profile CPU for {seconds} s"):
             text = await cpu_profile(seconds, form)
-        finally:
-            self._busy = False
         media = {"speedscope": "application/json", "text": TEXT_PLAIN + _UTF8}.get(form, _HTML + _UTF8)
         return ApiAnswer(200, text.encode(), PAGE_HEADERS if form == "html" else (), media)
 
     async def heap(self, call: Call) -> ApiAnswer:
         """Watch, then answer."""
         seconds, top = call.numbers["seconds"], call.numbers["top"]
-        self._begin(call, f"profile the heap for {seconds} s")
-        try:
+        with self._alone(call, f"profile the heap for {seconds} s"):
             told = await heap_profile(seconds, top)
-        finally:
-            self._busy = False
         return ApiAnswer(200, dumps({"seconds": seconds, **told}))
 
     async def everybody(self, call: Call) -> ApiAnswer:
@@ -103,11 +99,17 @@ class Profiles:
         """Threads."""
         return _text(stacks.threads())
 
-    def _begin(self, call: Call, what: str) -> None:
+    @contextmanager
+    def _alone(self, call: Call, what: str) -> Iterator[None]:
+        """One profile at a time. Raises ApiError while another is being made."""
         if self._busy:
             raise ApiError(409, "another profile is being made", (("Retry-After", "10"),))
         self._busy = True
-        operated(self._parts, call, what)
+        try:
+            operated(self._parts, call, what)
+            yield
+        finally:
+            self._busy = False
 
 
 def _text(text: str) -> ApiAnswer:

@@ -15,8 +15,8 @@ from actors.plugins.plugins import Plugins
 from actors.reach.reach import Reach
 from actors.sessions.sessions import Sessions
 from protocol.observation.metrics import Family, counter, gauge
-from protocol.observation.tracking import TrackerState
 from protocol.storage import StoreState
+from protocol.tracking import TrackerState
 
 
 class Connected(Protocol):

@@ -1,1 +1,1 @@
-"""What is told of the system to those who watch it: the tracker's rows, the numbers of the metrics page, the audit."""
+"""What is told of the system to those who watch it: the numbers of the metrics page, the audit."""

@@ -38,8 +38,6 @@ class AuditKind(StrEnum):
     """A client was refused by the rate limit."""
     CONFIGURATION = "configuration"
     """The configuration was read anew."""
-    SECRET = "secret"  # noqa: S105 a kind, and none
-    """A key or a secret was made, changed or used."""
     DEBUG = "debug"
     """An operator used an endpoint under /debug that changes or shows what only operators may see."""
 

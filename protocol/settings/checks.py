@@ -1,7 +1,7 @@
 """What one key alone cannot show: settings that contradict each other, or need another. Pure.
 
-`contradictions` is part of every reading of a configuration. What takes the parts themselves to see (a DSN's shape, a
-certificate that cannot be read) is `gateway/configuration/checks.py`.
+`contradictions` is part of every reading of a configuration, and of every runtime that is made. What takes the parts
+themselves to see (a DSN's shape, a certificate that cannot be read) is `gateway/configuration/checks.py`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ def _listening(settings: Sections) -> Iterator[Problem]:
         yield Problem("monitor.metrics_port", "must be at most 65535")
     elif port and port == server.port and monitor.enabled:
         yield Problem("monitor.metrics_port", "is server.port too; empty serves metrics there")
+    if server.max_inflight_mb < server.max_body_mb:
+        yield Problem("server.max_inflight_mb", "must be server.max_body_mb at least")
     if monitor.enabled and monitor.health_check_path == monitor.metrics_path:
         yield Problem("monitor.metrics_path", "is monitor.health_check_path too")
     if server.tls_cert and not server.tls_key:
@@ -110,6 +112,9 @@ def _switches(settings: Sections) -> Iterator[Problem]:
         yield Problem("security.log_masking_char", "must be one character")
     if vm_pool.enable_filesystem and not settings.files.root:
         yield Problem("vm_pool.enable_filesystem", "does nothing without files.root", fatal=False)
+    for number, path in enumerate(vm_pool.allowed_programs, 1):
+        if not path.startswith("/"):
+            yield Problem("vm_pool.allowed_programs", f"number {number} is no absolute path, such as /usr/bin/convert")
     if vm_pool.enable_process and not vm_pool.allowed_programs:
         yield Problem("vm_pool.enable_process", "does nothing without vm_pool.allowed_programs", fatal=False)
     if settings.mail.enabled and not settings.mail.smtp:

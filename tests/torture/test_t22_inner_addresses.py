@@ -74,13 +74,14 @@ def inner() -> Iterator[tuple[int, list[str]]]:
             pass
 
     class Both(ThreadingHTTPServer):
-        address_family = socket.AF_INET6
+        address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
         def server_bind(self) -> None:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            if self.address_family == socket.AF_INET6:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             super().server_bind()
 
-    server = Both(("::", 0), Handler)
+    server = Both(("", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_port, reached

@@ -12,7 +12,7 @@ from actors.library.sql_library import SqlLibrary
 from actors.library.tracker_table import TrackerTable
 from actors.stores.memory import MemoryStore
 from actors.tracker import Tracker, Trackers, TrackerSettings
-from protocol.observation.tracking import TrackerRow
+from protocol.tracking import TrackerRow
 from tests.integration.library.conftest import until
 
 ROW = TrackerRow(

@@ -12,7 +12,7 @@ import pytest
 from actors.stores.schema import Schema
 from actors.stores.sqlite import SqliteFile, SqliteSettings, embedded_schema
 from protocol.errors import Refusal, Unavailable, UnusableStore
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 
 class Clock:

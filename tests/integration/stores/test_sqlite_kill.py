@@ -22,7 +22,7 @@ from actors.kernel import ChildSpec, Supervisor, System
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
-from protocol.observation.tracking import ProcessRecord, Record, Recorded, StepRecord, TrackerRow
+from protocol.tracking import ProcessRecord, Record, Recorded, StepRecord, TrackerRow
 
 RUN = ProcessRecord("", "t", "a", "f", "h", b"{}", "run", "me", 1, None, 1.0, 1.0)
 ROW = TrackerRow("log", "n", "N", "js", "/x", "", "", 1.0, 1.7e9, 0, b"{}", "", "", "", "", "", "")

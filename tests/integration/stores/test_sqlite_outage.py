@@ -21,7 +21,7 @@ from actors.stores.sqlite_store import SqliteStore
 from actors.tracker import Tracker, TrackerSettings
 from protocol.errors import UnusableStore
 from protocol.lifecycle import ActorCrashed
-from protocol.observation.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord, TrackerRow
+from protocol.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord, TrackerRow
 
 ROOT = Path(__file__).parents[3]
 RUN = ProcessRecord("w1", "t", "a", "f", "h", b"{}", "run", "me", 1, None, 1.0, 1.0)
@@ -125,7 +125,7 @@ import asyncio, json, resource, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_sqlite_outage import ROW, Stage
-from protocol.observation.tracking import NotRecorded, Recorded
+from protocol.tracking import NotRecorded, Recorded
 from dataclasses import replace
 
 async def main():

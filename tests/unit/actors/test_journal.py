@@ -15,8 +15,8 @@ from actors.journal import Journal, JournalFigures, JournalSettings
 from actors.kernel import ChildSpec, ManualClock, Probe, System
 from actors.stores.memory import MemoryStore
 from protocol.errors import Refusal, Unavailable
-from protocol.observation.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord
 from protocol.refs import AnyRef
+from protocol.tracking import NotRecorded, ProcessRecord, Record, Recorded, StepRecord
 
 RUN = ProcessRecord("w1", "t", "a", "f", "h", b"{}", "run", "me", 1, None, 1.0, 1.0)
 STEP = StepRecord("w1", "n1", 1, 1, "output_1", b"{}", 1.0, 2.0)

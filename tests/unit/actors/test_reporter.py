@@ -14,7 +14,7 @@ from actors.kernel import ChildSpec, ManualClock, Supervisor, System
 from actors.reporter import Reporter
 from actors.stores.memory import MemoryStore
 from actors.tracker import Tracker, TrackerSettings
-from protocol.observation.tracking import TrackerRow
+from protocol.tracking import TrackerRow
 
 ROW = TrackerRow("log", "n1", "Node", "js", "/x", "", "n2", 1.0, 0.0, 0, b'{"secret": 1}', "", "", "", "", "", "")
 

@@ -14,8 +14,8 @@ from actors.kernel import ChildSpec, Intensity, ManualClock, Supervisor, System
 from actors.stores.memory import MemoryStore
 from actors.tracker import Tracker, TrackerSettings
 from protocol.errors import Unavailable
-from protocol.observation.tracking import TrackerRow, TrackerState
 from protocol.refs import AnyRef
+from protocol.tracking import TrackerRow, TrackerState
 
 ROW = TrackerRow(
     "log", "n1", "Node", "js", "/x", "", "n2", 1.0, 1_700_000_000.0, 0, b"{}", "", "", "", "", "", ""

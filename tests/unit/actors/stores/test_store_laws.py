@@ -18,8 +18,8 @@ from actors.stores.memory import MemoryStore
 from actors.stores.sqlite import SqliteSettings
 from actors.stores.sqlite_store import SqliteStore
 from actors.stores.store import Store
-from protocol.observation.tracking import ProcessRecord, StepRecord, TrackerRow
 from protocol.storage import RetentionDays, TrackedRow
+from protocol.tracking import ProcessRecord, StepRecord, TrackerRow
 
 DAY = 86_400.0
 

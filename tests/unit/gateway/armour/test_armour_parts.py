@@ -17,9 +17,12 @@ from gateway.armour.inflight import InFlight
 from gateway.armour.request_id import RequestIds
 from gateway.armour.shedding import Shedding
 from gateway.bodies.decoding import MalformedError, UnknownCodingError, decoder
+from gateway.runtime import Runtime
 from gateway.visit import Visit
 from protocol.errors import BadDocument, Overloaded
 from protocol.flow import Flow, Node, Script
+from protocol.settings import Settings
+from protocol.settings.engine import Cors as SectionOfCors
 
 
 def visit() -> Visit:
@@ -64,12 +67,15 @@ def test_what_the_answer_says_itself_is_left_as_it_is() -> None:
 )
 def test_an_origin_that_is_none_is_told_with_its_key(wrong: str) -> None:
     with pytest.raises(BadDocument, match=r"cors\.allowed_origins"):
-        CorsSettings((wrong,))
+        Runtime(Settings(cors=SectionOfCors(allowed_origins=(wrong,))), {}, listen=False)
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_everything_wrong_is_told_at_once_also_to_a_program() -> None:
+    wrong = SectionOfCors(
+        allowed_origins=("*", "x"), allowed_methods=("GE T",), allowed_headers=("a\r\nb",), allow_credentials=True
+    )
     with pytest.raises(BadDocument) as told:
-        CorsSettings(("*", "x"), ("GE T",), ("a\r\nb",), (), allow_credentials=True)
+        Runtime(Settings(cors=wrong), {}, listen=False)
     assert {problem.path for problem in told.value.problems} == {
         "cors.allowed_origins", "cors.allowed_methods", "cors.allowed_headers", "cors.allow_credentials",
     }  # fmt: skip
